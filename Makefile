@@ -1,0 +1,49 @@
+# Everything runs in .venv, which is made on first use; nothing needs installing beforehand but
+# Python 3.11 and make. torch comes pinned through constraints.txt, in pip's build environment too.
+PYTHON ?= python3
+BIN := .venv/bin
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+SOURCES := pyproject.toml constraints.txt
+
+.PHONY: study quick test lint format docs clean
+
+## study: measure what normalization does for a CNN on digits (about 7 minutes)
+study: $(BIN)/.installed
+	$(BIN)/normkit study --out studies/digits
+
+## quick: the same in about a minute, with few seeds
+quick: $(BIN)/.installed
+	$(BIN)/normkit study --budget quick --out studies/digits-quick
+
+## test: linters, types, arrows and tests
+test: lint
+	$(BIN)/pytest
+
+lint: $(BIN)/.installed-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(BIN)/.installed-dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+## docs: rebuild what the documentation takes from the code and from a study
+docs: $(BIN)/.installed-dev
+	$(BIN)/python docs/build.py
+
+$(BIN)/python:
+	$(PYTHON) -m venv .venv
+
+$(BIN)/.installed: $(BIN)/python $(SOURCES)
+	$(BIN)/pip install --quiet --editable .
+	touch $@
+
+$(BIN)/.installed-dev: $(BIN)/python $(SOURCES)
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	touch $(BIN)/.installed $@
+
+clean:
+	rm -rf .venv build .pytest_cache .mypy_cache .ruff_cache src/*.egg-info

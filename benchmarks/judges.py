@@ -1,0 +1,190 @@
+"""Judge the judges: how often does each claim's verdict contradict a truth that is known?
+
+Every claim is judged on simulated studies in which its effect is real, just too small to matter,
+absent, or the opposite; in which the comparator never trains; in which all seeds agree; and in
+which trials are missing. A verdict is wrong if it says "supported" where the true effect does not
+exceed the smallest one that matters, "refuted" where it does, or anything but "inconclusive"
+where the comparator never trained and the claim compares with it.
+
+    python benchmarks/judges.py [--studies 400] [--write]
+
+With --write the table is kept in benchmarks/results/judges.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from normkit.study.claims import claims
+from normkit.study.context import Context
+from normkit.study.plan import Plan
+from normkit.study.simulation import SimulatedTrials, Truth
+from normkit.study.spec import TrialSpec
+from normkit.study.verdict import Verdict
+
+RESULTS = Path(__file__).parent / "results" / "judges.json"
+ALLOWED = 0.05
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A world with known truth, and the verdicts that would contradict it."""
+
+    name: str
+    truth: Truth
+    wrong: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Effect:
+    """How a claim's truth is set: the field, and its value in each kind of world."""
+
+    verdict: str
+    field: str
+    real: float
+    at_delta: float
+    """Exactly the smallest effect that matters: not beyond it."""
+    absent: float
+    opposite: float
+    compares: bool = True
+    """Whether the claim needs a comparator that trains."""
+
+
+# The simulated gap is read at a training loss above zero, where only part of it is open:
+# the truth at δ allows for that.
+EFFECTS: dict[str, list[Effect]] = {
+    "standardise": [Effect("identity", "deviation", 1e-4, 0.02, 0.1, 1.0, False)],
+    "convergence": [Effect("steps", "speed", 2.0, 1.25, 1.0, 0.6)],
+    "learning_rate": [Effect("largest", "rate_decades", 1.0, 0.301, 0.0, -0.5)],
+    "overfitting": [
+        Effect("gap", "gap", -0.2, -0.05, 0.0, 0.2),
+        Effect("reliance", "reliance", 3.0, 0.5, 0.0, -2.0),
+    ],
+    "initialisation": [
+        # Seven of nine starts can fail, so that p − 0.5 of them is 7/9 of the difference.
+        Effect("share_base", "share_norm", 1.0, 0.5 + 0.1 * 9 / 7, 0.5, 0.2, False),
+    ],
+    "gradients": [Effect("slope_default", "steepness", 0.3, 0.05, 0.0, -0.04, False)],
+    "cost": [Effect("seconds", "seconds", 0.7, 0.95, 1.0, 1.5, False)],
+}
+
+
+def scenarios(effect: Effect) -> list[Scenario]:
+    """The worlds in which a claim is judged."""
+
+    def world(value: float, **changes: float | bool) -> Truth:
+        values = {"default_trains": True, effect.field: value, **changes}
+        return Truth(**values)  # type: ignore[arg-type]
+
+    found = [
+        Scenario("effect", world(effect.real), frozenset({"refuted"})),
+        Scenario("effect at δ", world(effect.at_delta), frozenset({"supported"})),
+        Scenario("no effect", world(effect.absent), frozenset({"supported"})),
+        Scenario("opposite effect", world(effect.opposite), frozenset({"supported"})),
+        Scenario("effect, noise ×3", world(effect.real, noise=3.0), frozenset({"refuted"})),
+        Scenario("no effect, noise ×3", world(effect.absent, noise=3.0), frozenset({"supported"})),
+        Scenario("effect, all seeds equal", world(effect.real, noise=0.0), frozenset({"refuted"})),
+        Scenario(
+            "no effect, all seeds equal", world(effect.absent, noise=0.0), frozenset({"supported"})
+        ),
+        Scenario("effect, trials missing", world(effect.real, missing=0.1), frozenset({"refuted"})),
+        Scenario(
+            "no effect, trials missing",
+            world(effect.absent, missing=0.1),
+            frozenset({"supported"}),
+        ),
+    ]
+    if effect.compares:
+        found.append(
+            Scenario(
+                "comparator never trains",
+                world(effect.real, none_trains=False),
+                frozenset({"supported", "refuted"}),
+            )
+        )
+    return found
+
+
+def plan(claim: str, seeds: int = 8) -> Plan:
+    """A study of one claim, as it is by default."""
+    prototype = TrialSpec(
+        data="simulated",
+        model="plain",
+        norm="none",
+        seed=0,
+        rate=0.0,
+        steps=200,
+        batch=32,
+        depth=8,
+        code="simulated",
+    )
+    return Plan(
+        prototype=prototype,
+        classes=10,
+        norms=("none", "batch"),
+        headline="batch",
+        claims=(claim,),
+        seeds=tuple(range(seeds)),
+        exploratory_seeds=(0, 1, 2),
+        tuning_seeds=(500, 501),
+        reduced_images=128,
+        reduced_steps=400,
+        rate_per_initialisation=False,
+    )
+
+
+def judged(claim: str, verdict: str, truth: Truth, world: int, seeds: int = 8) -> Verdict:
+    """The verdict that a claim's judge gives in one simulated study."""
+    context = Context(plan(claim, seeds), SimulatedTrials(truth, world))
+    finding = claims()[claim].judge(context)
+    return next(v for v in finding.verdicts if v.id == verdict)
+
+
+def rates(claim: str, effect: Effect, scenario: Scenario, studies: int) -> dict[str, Any]:
+    """How often each outcome came, and how often it was wrong."""
+    counts = {"supported": 0, "refuted": 0, "inconclusive": 0}
+    for world in range(studies):
+        counts[judged(claim, effect.verdict, scenario.truth, world).outcome] += 1
+    return {
+        "claim": claim,
+        "verdict": effect.verdict,
+        "scenario": scenario.name,
+        "studies": studies,
+        **{name: count / studies for name, count in counts.items()},
+        "wrong": sum(counts[name] for name in scenario.wrong) / studies,
+    }
+
+
+def main() -> None:
+    """Run all claims in all worlds and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--studies", type=int, default=400)
+    parser.add_argument("--claims", nargs="*", default=list(EFFECTS))
+    parser.add_argument("--write", action="store_true")
+    options = parser.parse_args()
+    rows = []
+    print(f"{'claim':15}{'verdict':15}{'world':29}{'supp.':>7}{'ref.':>7}{'inc.':>7}{'wrong':>7}")
+    for claim in options.claims:
+        for effect in EFFECTS[claim]:
+            for scenario in scenarios(effect):
+                row = rates(claim, effect, scenario, options.studies)
+                rows.append(row)
+                shares = "".join(
+                    f"{row[name]:7.1%}"
+                    for name in ("supported", "refuted", "inconclusive", "wrong")
+                )
+                mark = "  ← above 5 %" if row["wrong"] > ALLOWED else ""
+                print(f"{claim:15}{effect.verdict:15}{scenario.name:29}{shares}{mark}", flush=True)
+    worst = max(row["wrong"] for row in rows)
+    print(f"highest rate of wrong verdicts: {worst:.1%}")
+    if options.write:
+        RESULTS.parent.mkdir(exist_ok=True)
+        RESULTS.write_text(json.dumps(rows, ensure_ascii=False, indent=1) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()

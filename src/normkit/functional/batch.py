@@ -1,0 +1,112 @@
+"""Batch normalization."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from normkit.functional.activation import Activation, finish
+from normkit.functional.checks import check_input, check_per_channel, check_several
+from normkit.functional.statistics import (
+    at_least_float32,
+    centred_moments,
+    in_precision_of,
+    per_channel,
+    scale_and_shift,
+    update_running_,
+    value_count,
+)
+
+
+def batch_norm(
+    input: Tensor,  # noqa: A002
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+    *,
+    act: Activation = None,
+    residual: Tensor | None = None,
+) -> Tensor:
+    """Standardises each channel over the batch and all positions.
+
+    y = act(γ · (x − μ) / √(σ² + ε) + β + residual), with μ and σ² per channel over `(N, *)`;
+    in evaluation μ and σ² are the running statistics.
+    Under the transforms of `torch.func` train without running statistics: PyTorch does not let
+    a transformed function update them.
+
+    Args:
+        input: `(N, C, *)`.
+        running_mean: `(C)` or None; updated in place in training.
+        running_var: `(C)` or None; updated in place in training, with the unbiased variance.
+        weight: γ, `(C)` or None.
+        bias: β, `(C)` or None.
+        training: whether the statistics are the batch's.
+        momentum: how far the running statistics move towards the batch's.
+        eps: ε, added to the variance.
+        act: the activation: None, a name, or a module or function.
+        residual: added before the activation, of the shape of `input`.
+
+    Returns:
+        `(N, C, *)`, in the dtype and memory format of `input`.
+
+    Raises:
+        ValueError: one value per channel in training; no running statistics in evaluation;
+            a vector that does not have C values; a residual of another shape.
+
+    >>> x = torch.randn(8, 4, 5, 5) * 3 + 1
+    >>> y = batch_norm(x, None, None, training=True)
+    >>> torch.allclose(y.mean((0, 2, 3)), torch.zeros(4), atol=1e-5)
+    True
+    >>> torch.allclose(y.var((0, 2, 3), correction=0), torch.ones(4), atol=1e-4)
+    True
+
+    Paper: Ioffe and Szegedy, "Batch Normalization", 2015, https://arxiv.org/abs/1502.03167
+    """
+    check_input("batch_norm", input)
+    check_per_channel(
+        "batch_norm",
+        input.shape[1],
+        weight=weight,
+        bias=bias,
+        running_mean=running_mean,
+        running_var=running_var,
+    )
+    x = at_least_float32(input)
+    if training:
+        axes = (0, *range(2, x.ndim))
+        count = value_count(x, axes)
+        check_several(
+            "batch_norm in training",
+            count,
+            x,
+            per="channel",
+            fix="Use a larger batch (drop_last=True for the last one), evaluation mode, "
+            "or a norm that does not look over the batch.",
+        )
+        centred, minus_mean, variance = centred_moments(x, axes)
+    elif running_mean is None or running_var is None:
+        raise ValueError(
+            "batch_norm in evaluation normalises with running_mean and running_var; got None. "
+            "Pass both, or training=True to use the statistics of the batch."
+        )
+    else:
+        centred = x - per_channel(running_mean, x)
+        variance = per_channel(running_var, x)
+
+    scale = torch.rsqrt(variance + eps)
+    gamma = per_channel(weight, x)
+    if gamma is not None:
+        scale = scale * gamma
+    y = scale_and_shift(centred, scale, per_channel(bias, x))
+    y = finish(in_precision_of(input, y), act, residual)
+
+    if training and count > 0:
+        if running_mean is not None:
+            update_running_(running_mean, -minus_mean, momentum)
+        if running_var is not None:
+            update_running_(running_var, variance * (count / (count - 1)), momentum)
+    return y

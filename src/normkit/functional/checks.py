@@ -1,0 +1,91 @@
+"""What a formula may be given. Each error states the rule, what came, and the likely fix."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+
+def check_input(function: str, x: Tensor) -> None:
+    """Raises unless `x` is a floating-point tensor of shape `(N, C, *)`."""
+    if not x.is_floating_point():
+        raise TypeError(
+            f"{function} takes a floating-point tensor; got {x.dtype}. Convert it: x.float()."
+        )
+    if x.ndim < 2:
+        raise ValueError(
+            f"{function} takes a tensor of shape (N, C, *); got {tuple(x.shape)}. "
+            "Add the batch dimension: x.unsqueeze(0)."
+        )
+
+
+def check_per_channel(function: str, channels: int, **vectors: Tensor | None) -> None:
+    """Raises unless each vector that is given has one value per channel."""
+    for name, vector in vectors.items():
+        if vector is not None and vector.shape != (channels,):
+            raise ValueError(
+                f"{function}: {name} must hold one value per channel; the input has {channels} "
+                f"channels on axis 1, {name} has shape {tuple(vector.shape)}. "
+                "Make the layer for the number of channels that reaches it."
+            )
+
+
+def check_several(function: str, count: int, x: Tensor, per: str, fix: str) -> None:
+    """Raises if a statistic would be taken over one single value."""
+    if count == 1:
+        raise ValueError(
+            f"{function} needs more than one value per {per}: standardised against itself a "
+            f"value is always zero; got one, from an input of shape {tuple(x.shape)}. {fix}"
+        )
+
+
+def check_trailing(
+    function: str, x: Tensor, normalized_shape: Sequence[int], **tensors: Tensor | None
+) -> None:
+    """Raises unless `x` ends in `normalized_shape` and each tensor that is given has that shape."""
+    if not x.is_floating_point():
+        raise TypeError(
+            f"{function} takes a floating-point tensor; got {x.dtype}. Convert it: x.float()."
+        )
+    shape = tuple(normalized_shape)
+    if not shape or tuple(x.shape[-len(shape) :]) != shape:
+        raise ValueError(
+            f"{function}: the trailing dimensions of the input must be normalized_shape={shape}; "
+            f"got an input of shape {tuple(x.shape)}. To normalise over the channels of "
+            "(N, C, *) at each position use the function or layer for channels."
+        )
+    for name, tensor in tensors.items():
+        if tensor is not None and tuple(tensor.shape) != shape:
+            raise ValueError(
+                f"{function}: {name} must have the shape normalized_shape={shape}; "
+                f"got {tuple(tensor.shape)}."
+            )
+
+
+_POSITIONS = {1: "L", 2: "H, W", 3: "D, H, W"}
+
+
+def check_rank(layer: str, x: Tensor, spatial: int) -> None:
+    """Raises unless `x` has a batch axis, a channel axis and `spatial` axes of positions.
+
+    With one axis of positions it may be absent: `(N, C)`.
+    """
+    if x.ndim != spatial + 2 and not (spatial == 1 and x.ndim == 2):
+        shapes = ("(N, C) or " if spatial == 1 else "") + f"(N, C, {_POSITIONS[spatial]})"
+        raise ValueError(_rank_message(layer, x, shapes))
+
+
+def check_rank_unbatched(layer: str, x: Tensor, spatial: int) -> None:
+    """Raises unless `x` has a channel axis and `spatial` axes of positions; a batch axis may be."""
+    if x.ndim not in (spatial + 1, spatial + 2):
+        positions = _POSITIONS[spatial]
+        raise ValueError(_rank_message(layer, x, f"(N, C, {positions}) or (C, {positions})"))
+
+
+def _rank_message(layer: str, x: Tensor, shapes: str) -> str:
+    return (
+        f"{layer} takes an input of shape {shapes}; got {tuple(x.shape)}. "
+        "Use the layer of the same name that ends in the number of axes of positions, "
+        "or add the missing axis."
+    )

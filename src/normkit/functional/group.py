@@ -1,0 +1,88 @@
+"""Group normalization."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from normkit.functional.activation import Activation, finish
+from normkit.functional.checks import check_input, check_per_channel, check_several
+from normkit.functional.statistics import (
+    at_least_float32,
+    centred_moments,
+    in_precision_of,
+    per_channel,
+    scale_and_shift,
+    value_count,
+)
+
+
+def group_norm(
+    input: Tensor,  # noqa: A002
+    num_groups: int,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+    *,
+    act: Activation = None,
+    residual: Tensor | None = None,
+) -> Tensor:
+    """Standardises each group of channels of each sample over its channels and all positions.
+
+    y = act(γ · (x − μ) / √(σ² + ε) + β + residual), with μ and σ² per sample and group over
+    `(C / G, *)`, and γ and β per channel. One group is layer normalization over `(C, *)`.
+
+    Args:
+        input: `(N, C, *)`.
+        num_groups: G, a divisor of C.
+        weight: γ, `(C)` or None.
+        bias: β, `(C)` or None.
+        eps: ε, added to the variance.
+        act: the activation: None, a name, or a module or function.
+        residual: added before the activation, of the shape of `input`.
+
+    Returns:
+        `(N, C, *)`, in the dtype and memory format of `input`.
+
+    Raises:
+        ValueError: G does not divide C; one value per group; a vector that does not have
+            C values; a residual of another shape.
+
+    >>> x = torch.randn(8, 6, 5, 5) * 3 + 1
+    >>> y = group_norm(x, 3)
+    >>> torch.allclose(y.unflatten(1, (3, 2)).mean((2, 3, 4)), torch.zeros(8, 3), atol=1e-5)
+    True
+
+    Paper: Wu and He, "Group Normalization", 2018, https://arxiv.org/abs/1803.08494
+    """
+    check_input("group_norm", input)
+    channels = input.shape[1]
+    check_groups(num_groups, channels)
+    check_per_channel("group_norm", channels, weight=weight, bias=bias)
+    x = at_least_float32(input)
+    axes = tuple(range(1, x.ndim))
+    check_several(
+        "group_norm",
+        value_count(x, axes) // num_groups,
+        input,
+        per="group",
+        fix="Use fewer groups, so that each has several channels.",
+    )
+    centred, _, variance = centred_moments(x, axes, num_groups)
+    scale = torch.rsqrt(variance + eps)
+    gamma = per_channel(weight, x)
+    if gamma is not None:
+        scale = scale * gamma
+    y = scale_and_shift(centred, scale, per_channel(bias, x))
+    return finish(in_precision_of(input, y), act, residual)
+
+
+def check_groups(num_groups: int, channels: int) -> None:
+    """Raises unless the channels divide into the groups."""
+    if num_groups < 1 or channels % num_groups != 0:
+        divisors = [g for g in range(1, channels + 1) if channels % g == 0]
+        raise ValueError(
+            "group_norm: the number of channels must be divisible by num_groups; got "
+            f"{channels} channels and num_groups={num_groups}. The divisors of {channels} are "
+            f"{', '.join(map(str, divisors))}."
+        )

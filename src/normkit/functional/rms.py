@@ -1,0 +1,117 @@
+"""Root mean square normalization: divides, and does not subtract the mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from normkit.functional.activation import Activation, finish
+from normkit.functional.checks import check_input, check_per_channel, check_trailing
+from normkit.functional.statistics import (
+    at_least_float32,
+    in_precision_of,
+    per_channel,
+    scale_and_shift,
+    value_count,
+)
+
+
+def rms_norm(
+    input: Tensor,  # noqa: A002
+    normalized_shape: Sequence[int],
+    weight: Tensor | None = None,
+    eps: float | None = None,
+    *,
+    act: Activation = None,
+    residual: Tensor | None = None,
+) -> Tensor:
+    """Divides by the root mean square over the trailing dimensions.
+
+    y = act(γ · x / √(mean(x²) + ε) + residual), with the mean over the trailing dimensions, as
+    `torch.nn.functional.rms_norm` has it.
+
+    Args:
+        input: `(*, *normalized_shape)`.
+        normalized_shape: the trailing dimensions.
+        weight: γ, of shape `normalized_shape`, or None.
+        eps: ε, added to the mean square; None means the machine epsilon of the precision the
+            formula is computed in, as in PyTorch.
+        act: the activation: None, a name, or a module or function.
+        residual: added before the activation, of the shape of `input`.
+
+    Returns:
+        The shape, dtype and memory format of `input`.
+
+    Raises:
+        ValueError: the input or weight does not end in `normalized_shape`; a residual of another
+            shape.
+
+    >>> y = rms_norm(torch.randn(8, 10, 16) * 3 + 1, (16,))
+    >>> torch.allclose(y.square().mean(-1), torch.ones(8, 10))
+    True
+
+    Paper: Zhang and Sennrich, "Root Mean Square Layer Normalization", 2019,
+    https://arxiv.org/abs/1910.07467
+    """
+    check_trailing("rms_norm", input, normalized_shape, weight=weight)
+    x = at_least_float32(input)
+    y = scale_and_shift(
+        _divide_by_root_mean_square(x, tuple(range(-len(normalized_shape), 0)), eps),
+        None if weight is None else in_precision_of(x, weight),
+        None,
+    )
+    return finish(in_precision_of(input, y), act, residual)
+
+
+def channel_rms_norm(
+    input: Tensor,  # noqa: A002
+    weight: Tensor | None = None,
+    eps: float | None = 1e-5,
+    *,
+    act: Activation = None,
+    residual: Tensor | None = None,
+) -> Tensor:
+    """Divides the channels of each sample at each position by their root mean square.
+
+    y = act(γ · x / √(mean(x²) + ε) + residual), with the mean per sample and position over `(C)`.
+
+    Args:
+        input: `(N, C, *)`.
+        weight: γ, `(C)` or None.
+        eps: ε, added to the mean square; None means the machine epsilon. The default is the one
+            of the other norms: behind a ReLU a position can be zero in every channel, and there
+            the gradient grows by 1 / √ε.
+        act: the activation: None, a name, or a module or function.
+        residual: added before the activation, of the shape of `input`.
+
+    Returns:
+        `(N, C, *)`, in the dtype and memory format of `input`.
+
+    Raises:
+        ValueError: a weight that does not have C values; a residual of another shape.
+
+    >>> y = channel_rms_norm(torch.randn(8, 16, 5, 5) * 3 + 1)
+    >>> torch.allclose(y.square().mean(1), torch.ones(8, 5, 5), atol=1e-3)
+    True
+
+    Paper: Zhang and Sennrich, "Root Mean Square Layer Normalization", 2019,
+    https://arxiv.org/abs/1910.07467
+    """
+    check_input("channel_rms_norm", input)
+    check_per_channel("channel_rms_norm", input.shape[1], weight=weight)
+    x = at_least_float32(input)
+    y = scale_and_shift(
+        _divide_by_root_mean_square(x, (1,), eps),
+        per_channel(weight, x),
+        None,
+    )
+    return finish(in_precision_of(input, y), act, residual)
+
+
+def _divide_by_root_mean_square(x: Tensor, axes: tuple[int, ...], eps: float | None) -> Tensor:
+    if eps is None:
+        eps = torch.finfo(x.dtype).eps
+    count = max(value_count(x, axes), 1)
+    return x * torch.rsqrt((x * x).sum(axes, keepdim=True) * (1 / count) + eps)

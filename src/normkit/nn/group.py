@@ -1,0 +1,69 @@
+"""Group normalization layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from normkit.functional import Activation, group_norm
+from normkit.functional.group import check_groups
+from normkit.nn.activation import Activated
+
+
+class GroupNorm(Activated, torch.nn.GroupNorm):
+    """Group normalization of `(N, C, *)`, over the channels of a group and all positions.
+
+    y = act(γ · (x − μ) / √(σ² + ε) + β + residual), with μ and σ² per sample and group. With one
+    group it is layer normalization over `(C, *)` with γ and β per channel.
+
+    Args:
+        num_groups: G, a divisor of C.
+        num_channels: C.
+        eps: ε, added to the variance.
+        affine: whether γ and β exist.
+        device: as in PyTorch.
+        dtype: as in PyTorch.
+        bias: whether β exists, where `affine` is on.
+        act: the activation: None, a name, or a module or function.
+
+    Raises:
+        ValueError: G does not divide C; an input with another number of channels or one value per
+            group; a residual of another shape.
+
+    >>> GroupNorm(4, 16, act="relu")(torch.randn(8, 16, 4, 4)).shape
+    torch.Size([8, 16, 4, 4])
+
+    Paper: Wu and He, "Group Normalization", 2018, https://arxiv.org/abs/1803.08494
+    """
+
+    def __init__(
+        self,
+        num_groups: int,
+        num_channels: int,
+        eps: float = 1e-5,
+        affine: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
+        act: Activation = None,
+    ) -> None:
+        check_groups(num_groups, num_channels)
+        super().__init__(num_groups, num_channels, eps, affine, device, dtype)
+        if not bias:
+            self.register_parameter("bias", None)
+        self._set_activation(act)
+
+    def forward(self, input: Tensor, residual: Tensor | None = None) -> Tensor:  # noqa: A002
+        """Returns `act(norm(input) + residual)`."""
+        return group_norm(
+            input,
+            self.num_groups,
+            self.weight,
+            self.bias,
+            self.eps,
+            act=self.act,
+            residual=residual,
+        )

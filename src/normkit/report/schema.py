@@ -1,0 +1,194 @@
+"""The results document, schema 1, as types: what a study writes and what a report reads.
+
+Every number may be null where the type says so: not finite, never reached, or not measured. Shares,
+errors and percentage points are fractions (0.02 is 2 %). A claim's `delta` is a position on the
+effect's own scale: under `claimed = "greater"` the claim holds above it, under `"less"` below it,
+and under `"equal"` between it and its mirror image about `no_effect`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NotRequired, TypedDict
+
+SCHEMA = 1
+
+Outcome = Literal["supported", "refuted", "inconclusive"]
+Claimed = Literal["greater", "less", "equal"]
+EffectStyle = Literal["ratio", "difference", "points", "share", "log10", "value"]
+ColumnFormat = Literal["percent", "number", "seconds", "milliseconds", "bytes", "ratio", "rate"]
+FigureKind = Literal["lines", "points", "intervals", "heat", "histogram"]
+Cell = str | float | bool | None
+
+
+class Text(TypedDict):
+    """The same words in each language of the report."""
+
+    en: str
+    zh: str
+
+
+class Machine(TypedDict):
+    cpu: str
+    cores: int
+    workers: int
+    device: str
+
+
+class Trials(TypedDict):
+    run: int
+    reused: int
+    diverged: int
+    failed: int
+
+
+class Data(TypedDict):
+    spec: str
+    classes: list[str]
+    channels: int
+    image_size: list[int]
+    train: int
+    validation: int
+    test: int
+    skipped: list[list[str]]
+    notes: list[Text]
+
+
+class Model(TypedDict):
+    name: str
+    depth: int | None
+    width: int | None
+    parameters: int
+    description: Text
+
+
+class Recipe(TypedDict):
+    """The base recipe: the one in which the network without normalization trains."""
+
+    init: str
+    depth: int | None
+    steps: int
+    batch: int
+    optimizer: str
+    momentum: float | None
+    rates: dict[str, float | None]
+    why: Text
+    found: bool
+
+
+class Column(TypedDict):
+    id: str
+    title: Text
+    format: ColumnFormat
+    better: Literal["low", "high"] | None
+
+
+class Measured(TypedDict):
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+class ChoiceRow(TypedDict):
+    norm: str
+    seeds: int
+    exploratory: bool
+    values: dict[str, Measured]
+
+
+class Choices(TypedDict):
+    columns: list[Column]
+    rows: list[ChoiceRow]
+    note: Text
+
+
+class Verdict(TypedDict):
+    id: str
+    what: Text
+    primary: bool
+    norm: str
+    outcome: Outcome
+    exploratory: bool
+    effect: float | None
+    low: float | None
+    high: float | None
+    delta: float | None
+    no_effect: float | None
+    claimed: Claimed
+    style: EffectStyle
+    unit: Text
+    seeds: int
+    detectable: float | None
+    note: Text | None
+
+
+class Axis(TypedDict):
+    field: str
+    label: Text
+    scale: Literal["linear", "log", "category"]
+
+
+class Shade(TypedDict):
+    """What the colour of a heat map's cell means."""
+
+    field: str
+    label: Text
+    format: ColumnFormat
+
+
+class Reference(TypedDict):
+    axis: Literal["x", "y"]
+    value: float
+    label: Text
+
+
+class Figure(TypedDict):
+    """One figure: `rows` is both what is drawn and what its CSV holds."""
+
+    id: str
+    title: Text
+    caption: Text
+    kind: FigureKind
+    x: Axis
+    y: Axis
+    series: str | None
+    facet: NotRequired[str | None]
+    facets: NotRequired[dict[str, Text]]
+    low: NotRequired[str | None]
+    high: NotRequired[str | None]
+    value: NotRequired[Shade | None]
+    references: NotRequired[list[Reference]]
+    rows: list[dict[str, Cell]]
+
+
+class Claim(TypedDict):
+    id: str
+    headline: bool
+    title: Text
+    textbook: Text
+    measured: Text
+    contested: Text
+    advice: Text
+    verdicts: list[Verdict]
+    figures: list[Figure]
+
+
+class Results(TypedDict):
+    schema: int
+    title: Text
+    normkit: str
+    torch: str
+    python: str
+    machine: Machine
+    started: str
+    seconds: float | None
+    complete: bool
+    trials: Trials
+    budget: str
+    dropped: list[Text]
+    failures: list[Text]
+    command: str
+    data: Data
+    model: Model
+    recipe: Recipe
+    choices: Choices
+    claims: list[Claim]

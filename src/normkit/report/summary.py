@@ -1,0 +1,81 @@
+"""The study in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from normkit.report.schema import Claim, Results, Verdict
+from normkit.report.words import Words
+
+OUTCOMES = ("supported", "refuted", "mixed", "inconclusive")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Whom the sentence is about, and which claims came out how, in the reader's language."""
+
+    lead: str
+    groups: list[tuple[str, list[tuple[str, str]]]]  # outcome → (claim id, claim title)
+    seeds: int
+    exploratory: bool
+
+
+def primary(claim: Claim, norm: str | None = None) -> list[Verdict]:
+    """The verdicts of a claim that count in the first table."""
+    return [
+        verdict
+        for verdict in claim["verdicts"]
+        if verdict["primary"] and norm in (None, verdict["norm"])
+    ]
+
+
+def outcome(verdicts: Iterable[Verdict]) -> str:
+    """What several verdicts on one claim come to: their shared outcome, or `mixed`."""
+    outcomes = {verdict["outcome"] for verdict in verdicts}
+    return outcomes.pop() if len(outcomes) == 1 else "mixed"
+
+
+def headline_norm(results: Results) -> str | None:
+    """The norm that the summary speaks of: `batch`, or else the one with the most seeds."""
+    seeds: dict[str, int] = {}
+    for claim in results["claims"]:
+        for verdict in primary(claim):
+            norm = verdict["norm"]
+            seeds[norm] = max(seeds.get(norm, 0), verdict["seeds"])
+    if not seeds:
+        return None
+    return "batch" if "batch" in seeds else max(seeds, key=lambda norm: seeds[norm])
+
+
+def summarise(results: Results, words: Words) -> Summary | None:
+    """Summarise the primary verdicts of the headline norm; None where there is no verdict."""
+    norm = headline_norm(results)
+    if norm is None:
+        return None
+    groups: dict[str, list[tuple[str, str]]] = {name: [] for name in OUTCOMES}
+    seeds, exploratory = 0, True
+    for claim in results["claims"]:
+        verdicts = primary(claim, norm)
+        if verdicts:
+            groups[outcome(verdicts)].append((claim["id"], words.pick(claim["title"])))
+            seeds = max(seeds, *(verdict["seeds"] for verdict in verdicts))
+            exploratory &= all(verdict["exploratory"] for verdict in verdicts)
+    lead = words("summary_lead", data=results["data"]["spec"], norm=words.norm(norm) or norm)
+    kept = [(name, claims) for name, claims in groups.items() if claims]
+    return Summary(lead, kept, seeds, exploratory)
+
+
+def sentence(results: Results, words: Words) -> str:
+    """The summary as plain text."""
+    summary = summarise(results, words)
+    if summary is None:
+        return words("summary_nothing")
+    clauses = [
+        f"{words(name)}{words('colon')}{words.join([title for _, title in claims])}"
+        for name, claims in summary.groups
+    ]
+    text = f"{summary.lead}{words('space')}{words('clause_separator').join(clauses)}{words('stop')}"
+    if summary.exploratory:
+        text += words("space") + words("summary_exploratory", seeds=summary.seeds)
+    return text

@@ -1,0 +1,21 @@
+"""A sentence in every language that the report speaks."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+
+class Text(TypedDict):
+    """One sentence, in English and in Chinese."""
+
+    en: str
+    zh: str
+
+
+def text(en: str, zh: str) -> Text:
+    """Pair a sentence with its translation.
+
+    >>> text("seeds", "随机种子")["en"]
+    'seeds'
+    """
+    return {"en": en, "zh": zh}

@@ -1,0 +1,91 @@
+"""What a claim is given to judge by: the plan, the tuned recipe, and the trials it asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Protocol
+
+from normkit.study.engine import Task
+from normkit.study.plan import Plan
+from normkit.study.record import Record
+from normkit.study.spec import TrialSpec
+from normkit.study.tuning import Recipe, tune
+
+
+class NeedTrials(Exception):  # noqa: N818 - a request, not an error
+    """Raised by a claim's judge when it asks for trials that have not run yet."""
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        super().__init__(f"{len(tasks)} trials have not run yet")
+        self.tasks = tuple(tasks)
+
+
+class Source(Protocol):
+    """Where finished trials come from: a study's folder, or a simulation."""
+
+    def find(self, task: Task) -> Record | NeedTrials | None:
+        """The record; None if the trial failed; a request if it has not run."""
+
+
+@dataclass
+class FinishedTrials:
+    """The trials of a study that have run so far."""
+
+    records: dict[str, tuple[Record, frozenset[str]]] = field(default_factory=dict)
+    failures: Mapping[str, str] = field(default_factory=dict)
+
+    def find(self, task: Task) -> Record | NeedTrials | None:
+        """See :class:`Source`."""
+        name = task.spec.name
+        if name in self.records:
+            record, probed = self.records[name]
+            if probed >= set(task.probes):
+                return record
+        return None if name in self.failures else NeedTrials([task])
+
+
+@dataclass
+class Context:
+    """Handed to every claim's judge.
+
+    A judge is written as if all trials were there: it asks for them with :meth:`need`, which
+    raises :class:`NeedTrials` until they are. The study then runs them and judges again.
+    """
+
+    plan: Plan
+    source: Source
+
+    def need(self, specs: Iterable[TrialSpec], probes: tuple[str, ...] = ()) -> list[Record | None]:
+        """The records of these trials, in order; None for a trial that failed."""
+        found: list[Record | None] = []
+        missing: list[Task] = []
+        for spec in specs:
+            answer = self.source.find(Task(spec, probes))
+            if isinstance(answer, NeedTrials):
+                missing.extend(answer.tasks)
+            else:
+                found.append(answer)
+        if missing:
+            raise NeedTrials(missing)
+        return found
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The base recipe, in which the network without norm trains, and each norm's best rate."""
+        return tune(self.plan, self.need)
+
+    def base(self, norm: str, seed: int, rate: float | None = None) -> TrialSpec:
+        """A judged trial of the base recipe, at the norm's best rate unless told otherwise."""
+        recipe = self.recipe
+        return self.plan.trial(norm, seed, recipe.rates[norm] if rate is None else rate).but(
+            init=recipe.init, depth=recipe.depth, test="end"
+        )
+
+    def by_seed(
+        self, trials: Mapping[int, TrialSpec], probes: tuple[str, ...] = ()
+    ) -> dict[int, Record]:
+        """Records by seed, failed ones left out."""
+        records = self.need(trials.values(), probes)
+        return {seed: r for seed, r in zip(trials, records, strict=True) if r is not None}

@@ -1,0 +1,147 @@
+"""A running study: the trials that its claims ask for, run until none asks for more."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from normkit.data import Dataset
+from normkit.study import choices
+from normkit.study.bilingual import Text, text
+from normkit.study.claim import Finding
+from normkit.study.claims import claims
+from normkit.study.context import Context, FinishedTrials, NeedTrials
+from normkit.study.engine import Engine, Failure, Task
+from normkit.study.events import Event, Watch
+from normkit.study.plan import Plan
+from normkit.study.record import Record
+from normkit.study.rehearsal import Pace, seconds
+from normkit.study.store import Store, StoreError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outline:
+    """A study before it runs: its plan, and what it is expected to cost."""
+
+    plan: Plan
+    level: int
+    trials: int
+    seconds: float
+    budget_seconds: float
+    workers: int
+    pace: Pace
+
+
+class Progress:
+    """Runs what the claims ask for until none asks for more."""
+
+    def __init__(self, store: Store, data: Dataset, outline: Outline, watch: Watch) -> None:
+        self.store, self.data, self.watch, self.outline = store, data, watch, outline
+        self.reasons: dict[str, str] = {}
+        self.finished = FinishedTrials(failures=self.reasons)
+        self.failures: dict[str, Failure] = {}
+        self.context = Context(outline.plan, self.finished)
+        self.ran = self.reused = 0
+        self._clock = time.perf_counter()
+        self._spent = 0.0
+        self._expected = max(outline.seconds * outline.workers, 1e-9)
+
+    @property
+    def done(self) -> int:
+        return self.ran + self.reused
+
+    def complete(self, engine: Engine) -> tuple[dict[str, Finding], dict[str, Any]]:
+        """Judge every claim and fill the table of choices, running the trials they need."""
+        while True:
+            wanted: dict[str, Task] = {}
+            findings: dict[str, Finding] = {}
+            table: dict[str, Any] = {}
+            for name in self.context.plan.claims:
+                try:
+                    findings[name] = claims()[name].judge(self.context)
+                except NeedTrials as need:
+                    _merge(wanted, need.tasks)
+            try:
+                table = choices.compare(self.context)
+            except NeedTrials as need:
+                _merge(wanted, need.tasks)
+            if not wanted:
+                return findings, table
+            self._run(engine, list(wanted.values()))
+
+    def _run(self, engine: Engine, tasks: list[Task]) -> None:
+        before: dict[str, Record] = {}
+        to_run: list[Task] = []
+        for task in tasks:
+            stored = self.store.load(task.spec)
+            if stored and stored[1] >= set(task.probes):
+                self.finished.records[task.spec.name] = stored
+                self.reused += 1
+                self._expected -= self._estimate(task)
+                continue
+            if stored:
+                # A stored trial that lacks a probe runs again, and must give the same numbers.
+                before[task.spec.name] = stored[0]
+                task = Task(task.spec, tuple(sorted({*task.probes, *stored[1]})))
+            to_run.append(task)
+        remaining = len(to_run)
+        for task, answer in engine.run(to_run):
+            if isinstance(answer, Failure):
+                self.failures[task.spec.name] = answer
+                self.reasons[task.spec.name] = answer.reason
+            else:
+                self._keep(task, answer, before.get(task.spec.name))
+            self.ran += 1
+            remaining -= 1
+            self._tell(task, remaining)
+
+    def _keep(self, task: Task, record: Record, before: Record | None) -> None:
+        if before is not None and before.training() != record.training():
+            raise StoreError(
+                f"a trial run again must give the same training numbers; {task.spec.name} in "
+                f"{self.store.trials} does not: the folder holds trials of another machine; "
+                "choose another folder with --out"
+            )
+        self.store.save(record, task.probes)
+        self.finished.records[task.spec.name] = record, frozenset(task.probes)
+
+    def _tell(self, task: Task, remaining: int) -> None:
+        outline = self.outline
+        self._spent += self._estimate(task)
+        elapsed = time.perf_counter() - self._clock
+        total = max(outline.trials, self.done + remaining)
+        left = max(self._expected - self._spent, 0.0) * elapsed / self._spent
+        self.watch(Event("trial", self.done, total, left, task.spec.norm))
+
+    def _estimate(self, task: Task) -> float:
+        return seconds(task, self.outline.pace, self.outline.plan, self.data)
+
+    def counts(self) -> dict[str, int]:
+        """How many trials ran, were reused, diverged or failed."""
+        records = [record for record, _ in self.finished.records.values()]
+        return {
+            "run": self.ran,
+            "reused": self.reused,
+            "diverged": sum(record.status == "diverged" for record in records),
+            "failed": len(self.failures),
+        }
+
+    def told_failures(self) -> list[Text]:
+        """One line per reason that made trials fail."""
+        reasons: dict[str, int] = {}
+        for failure in self.failures.values():
+            reasons[failure.reason] = reasons.get(failure.reason, 0) + 1
+        return [
+            text(f"{count} trials failed: {reason}", f"{count} 个试验失败：{reason}")
+            for reason, count in reasons.items()
+        ]
+
+
+def _merge(wanted: dict[str, Task], tasks: Sequence[Task]) -> None:
+    """Equal trials are one: it runs once, with the probes of all who asked."""
+    for task in tasks:
+        known = wanted.get(task.spec.name)
+        probes = {*task.probes, *(known.probes if known else ())}
+        wanted[task.spec.name] = Task(task.spec, tuple(sorted(probes)))

@@ -1,0 +1,204 @@
+"""A finished study: its results document, and what can be made of it."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+import normkit
+from normkit.data import Dataset
+from normkit.study.bilingual import Text, text
+from normkit.study.claim import Finding
+from normkit.study.claims import claims
+from normkit.study.context import Context
+from normkit.study.plan import Plan
+from normkit.study.store import Store, StoreError
+from normkit.study.tuning import Recipe
+from normkit.study.verdict import Outcome, Verdict, holm
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """What a study found.
+
+    Attributes:
+        document: the results, as plain JSON values.
+        folder: the study's folder.
+    """
+
+    document: dict[str, Any]
+    folder: Path
+
+    @classmethod
+    def load(cls, folder: Path | str) -> StudyResult:
+        """The results of a finished study.
+
+        Raises:
+            StoreError: the folder holds no finished study.
+        """
+        document = Store(Path(folder)).read_json("results.json")
+        if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+            raise StoreError(
+                f"a report needs the results of a finished study; {folder} holds no readable "
+                "results.json: run `normkit study --out` with this folder first"
+            )
+        return cls(document, Path(folder))
+
+    def verdicts(self) -> Iterator[dict[str, Any]]:
+        """Every verdict, with the claim it belongs to."""
+        for claim in self.document["claims"]:
+            for verdict in claim["verdicts"]:
+                yield {"claim": claim["id"], **verdict}
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """One flat row per verdict: for a data frame or a CSV file."""
+        return [
+            {k: v["en"] if isinstance(v, dict) else v for k, v in verdict.items()}
+            for verdict in self.verdicts()
+        ]
+
+    def report(
+        self, folder: Path | str | None = None, lang: Literal["en", "zh", "both"] = "both"
+    ) -> Path:
+        """Write the report, the results as JSON and each figure's numbers as CSV.
+
+        Args:
+            folder: where to; the study's own folder unless given.
+            lang: "en", "zh", or "both".
+
+        Returns:
+            The path of the HTML file.
+        """
+        from normkit import report
+
+        return report.write(self.document, Path(folder or self.folder), lang)
+
+
+def document(
+    context: Context,
+    findings: Mapping[str, Finding],
+    choices: dict[str, Any],
+    about: Mapping[str, Any],
+    data: Dataset,
+    model: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The results document of a study whose trials have all run."""
+    plan = context.plan
+    judged = _adjusted(plan, findings)
+    return {
+        "schema": SCHEMA,
+        "title": text(
+            f"What normalization does for the {plan.prototype.model} network on {data.spec}",
+            f"归一化对 {plan.prototype.model} 网络的作用（数据：{data.spec}）",
+        ),
+        "normkit": normkit.__version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        **about,
+        "dropped": list(plan.dropped),
+        "data": {
+            "spec": data.spec,
+            "classes": list(data.classes),
+            "channels": data.channels,
+            "image_size": list(data.image_size),
+            "train": len(data.train),
+            "validation": len(data.validation),
+            "test": len(data.test),
+            "skipped": [list(item) for item in data.skipped],
+            "notes": [],
+        },
+        "model": dict(model),
+        "recipe": _recipe(plan, context.recipe),
+        "choices": choices,
+        "claims": [_claim(plan, name, judged[name], findings[name]) for name in judged],
+    }
+
+
+def _adjusted(plan: Plan, findings: Mapping[str, Finding]) -> dict[str, list[Verdict]]:
+    """All verdicts, Holm's procedure applied to the headline ones."""
+    judged = {name: list(finding.verdicts) for name, finding in findings.items()}
+    family = [
+        (name, index)
+        for name, verdicts in judged.items()
+        for index, verdict in enumerate(verdicts)
+        if claims()[name].headline and verdict.primary and verdict.norm == plan.headline
+    ]
+    for (name, index), verdict in zip(
+        family, holm([judged[name][index] for name, index in family]), strict=True
+    ):
+        judged[name][index] = verdict
+    for name, verdicts in judged.items():
+        if not claims()[name].headline:
+            # Only the three headline claims are confirmatory.
+            judged[name] = [replace(verdict, exploratory=True) for verdict in verdicts]
+        else:
+            judged[name] = [v if v.primary else replace(v, exploratory=True) for v in verdicts]
+    return judged
+
+
+def _claim(plan: Plan, name: str, verdicts: Sequence[Verdict], finding: Finding) -> dict[str, Any]:
+    claim = claims()[name]
+    outcome: Outcome = next(
+        (v.outcome for v in verdicts if v.primary and v.norm == plan.headline), "inconclusive"
+    )
+    return {
+        "id": claim.id,
+        "headline": claim.headline,
+        "title": claim.title,
+        "textbook": claim.textbook,
+        "measured": claim.measured,
+        "contested": claim.contested,
+        "advice": claim.advice[outcome],
+        "verdicts": [verdict.to_dict() for verdict in verdicts],
+        "figures": finding.figures,
+    }
+
+
+def _recipe(plan: Plan, recipe: Recipe) -> dict[str, Any]:
+    prototype = plan.prototype
+    return {
+        "init": recipe.init,
+        "depth": recipe.depth,
+        "steps": prototype.steps,
+        "batch": prototype.batch,
+        "optimizer": "sgd",
+        "momentum": prototype.momentum,
+        "rates": recipe.rates,
+        "seeds": list(plan.seeds),
+        "exploratory_seeds": list(plan.exploratory_seeds),
+        "tuning_seeds": list(plan.tuning_seeds),
+        "threshold": recipe.threshold,
+        "target": recipe.target,
+        "found": recipe.found,
+        "why": _why(recipe),
+    }
+
+
+def _why(recipe: Recipe) -> Text:
+    if not recipe.found:
+        return text(
+            "In none of the initialisations and depths tried did the network without norm train, "
+            "so comparisons with it prove nothing and stay inconclusive.",
+            "在尝试过的所有初始化与深度下，无归一化的网络都未能训练成功；与它比较不能说明问题，"
+            "因此相关结论为证据不足。",
+        )
+    if recipe.init == "default":
+        return text(
+            "The network without norm trains with PyTorch's default initialisation, so that is "
+            "the base recipe.",
+            "无归一化的网络用 PyTorch 默认初始化即可训练，因此以它为基准方案。",
+        )
+    return text(
+        "With PyTorch's default initialisation the network without norm stays near chance at "
+        f"every rate tried; with “{recipe.init}” it trains, so that is the base recipe: a "
+        "comparator that never trains proves nothing.",
+        "用 PyTorch 默认初始化时，无归一化的网络在所有学习率下都停留在随机水平附近；改用 "
+        f"“{recipe.init}” 后能够训练，因此以它为基准方案：从未训练成功的对照组说明不了任何问题。",
+    )

@@ -1,0 +1,101 @@
+"""What one trial is: a frozen specification, and the hash that names its result."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, fields, replace
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+import normkit
+
+# The code that decides what a trial computes and what its probes measure. A change in any of it
+# gives every trial a new name, so changed code never reuses old results.
+_TRAINING_CODE = (
+    "functional",
+    "nn",
+    "models",
+    "data",
+    "probes",
+    "study/probing.py",
+    "study/record.py",
+    "study/spec.py",
+    "study/timing.py",
+    "study/train.py",
+)
+
+
+@cache
+def code_version() -> str:
+    """The versions, and a digest of the code, that a trial's numbers depend on."""
+    package = Path(normkit.__file__).parent
+    digest = hashlib.sha256()
+    for room in _TRAINING_CODE:
+        path = package / room
+        for file in [path] if path.is_file() else sorted(path.rglob("*.py")):
+            digest.update(str(file.relative_to(package)).encode() + file.read_bytes())
+    return f"normkit {normkit.__version__}+{digest.hexdigest()[:12]}, torch {torch.__version__}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialSpec:
+    """Everything that determines one trial's numbers, and nothing else.
+
+    Equal specifications are one trial: it runs once, whoever asks for it. What a trial
+    measures along the way (its probes) is not part of it, since probes do not perturb training.
+    """
+
+    data: str
+    model: str
+    norm: str
+    seed: int
+    rate: float
+    steps: int
+    batch: int
+    kind: Literal["train", "cost"] = "train"
+    init: str = "default"
+    gain: float = 1.0
+    depth: int | None = None
+    width: int | None = None
+    placement: str = "before"
+    activation: str = "relu"
+    momentum: float = 0.9
+    dropout: float = 0.0
+    l1: float = 0.0
+    l2: float = 0.0
+    images: int | None = None
+    """Training images used: None for all of them."""
+    test: Literal["never", "end", "curve"] = "never"
+    """When the test part is read: tuning never reads it."""
+    arms: tuple[str, ...] = ()
+    """For a cost trial: the norms timed in turns."""
+    device: str = "cpu"
+    kernels: str = "plain"
+    code: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.code:
+            object.__setattr__(self, "code", code_version())
+
+    @cached_property
+    def name(self) -> str:
+        """The hash of the specification: the name of the trial's file."""
+        return hashlib.sha256(canonical(self.to_dict()).encode()).hexdigest()[:20]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {**values, "arms": list(self.arms)}
+
+    def but(self, **changes: Any) -> TrialSpec:
+        """The same trial, with some fields changed."""
+        return replace(self, **changes)
+
+
+def canonical(value: Any) -> str:
+    """JSON in one fixed form, so that equal values give equal bytes."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)

@@ -1,0 +1,222 @@
+"""One trial: a pure function of its specification and its data."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from normkit import models
+from normkit.data import Dataset
+from normkit.study.record import Point, Record, finite
+from normkit.study.spec import TrialSpec
+
+EVALUATED_IMAGES = 256
+"""Size of the fixed subset of the training part on which the curves are measured."""
+
+FOLLOWED_IMAGES = 512
+"""Size of the fixed subset of the test part on which its loss is followed; the end sees all."""
+
+
+CURVE_POINTS = 20
+
+
+def checkpoints(steps: int, test: str = "never") -> list[int]:
+    """The steps after which a trial is measured.
+
+    From 4 on each time 30 % further, since training is fastest at first; where the test loss is
+    followed too, evenly spaced, since what matters there comes last.
+
+    >>> checkpoints(20)
+    [0, 4, 5, 6, 8, 10, 13, 17, 20]
+    >>> checkpoints(100, "curve")[:4]
+    [0, 5, 10, 15]
+    """
+    if test == "curve":
+        return sorted({*range(0, steps, max(steps // CURVE_POINTS, 1)), steps})
+    points, step = [0], 4
+    while step < steps:
+        points.append(step)
+        step = max(step + 1, round(step * 1.3))
+    return [*points, steps] if steps else points
+
+
+def run(spec: TrialSpec, probes: Sequence[str], data: Dataset) -> Record:
+    """Train one network as specified, measuring as it goes.
+
+    Args:
+        spec: what to train, on what, how long.
+        probes: names of what else to measure (see :mod:`normkit.study.probing`).
+        data: the data set whose fingerprint `spec` names.
+
+    Raises:
+        ValueError: another data set was given, it holds fewer images than a batch, or a probe is
+            unknown.
+    """
+    if spec.data != data.fingerprint:
+        raise ValueError(
+            f"a trial runs on the data it names; it names {spec.data[:12]}…, "
+            f"the data set given is {data.fingerprint[:12]}…"
+        )
+    cuda = [torch.cuda.current_device()] if spec.device == "cuda" else []
+    with torch.random.fork_rng(devices=cuda):
+        if spec.kind == "cost":
+            from normkit.study import timing
+
+            return timing.run(spec, data)
+        return _train(spec, probes, data)
+
+
+def build(spec: TrialSpec, data: Dataset) -> nn.Module:
+    """The network of a trial, its weights drawn from the trial's seed."""
+    torch.manual_seed(spec.seed)
+    sizes = {k: v for k in ("depth", "width") if (v := getattr(spec, k)) is not None}
+    model = models.build(
+        spec.model,
+        num_classes=len(data.classes),
+        in_channels=data.channels,
+        image_size=data.image_size,
+        norm=spec.norm,
+        placement=spec.placement,
+        init=spec.init,
+        init_gain=spec.gain,
+        activation=spec.activation,
+        dropout=spec.dropout,
+        **sizes,
+    )
+    return model.to(spec.device)
+
+
+def training_indices(spec: TrialSpec, data: Dataset) -> Tensor:
+    """The training images a trial uses: the same ones for every arm and seed."""
+    indices = torch.as_tensor(data.train)
+    if len(indices) < spec.batch or (spec.images or spec.batch) < spec.batch:
+        count = min(len(indices), spec.images or len(indices))
+        raise ValueError(
+            f"training needs at least one full batch of images; there are {count} training "
+            f"images and a batch is {spec.batch}: use a smaller batch or more images"
+        )
+    # Shuffled, since files come sorted by class; with a fixed seed, since which images are kept
+    # and evaluated is part of the recipe, not of a repetition.
+    order = torch.randperm(len(indices), generator=torch.Generator().manual_seed(0))
+    return indices[order[: spec.images]]
+
+
+class Batches:
+    """Batches of a part of the data, gathered and standardised as they are asked for."""
+
+    def __init__(self, data: Dataset, device: str) -> None:
+        self.data = data
+        self.device = device
+        self.images, self.labels = data.tensors()
+
+    def take(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        """The images and labels at `indices`, standardised, on the trial's device."""
+        images = self.data.standardise(self.images[indices])
+        return images.to(self.device), self.labels[indices].to(self.device)
+
+    def shuffled(self, indices: Tensor, batch: int, generator: torch.Generator) -> Iterator[Tensor]:
+        """Indices of one batch after the other, epoch after epoch, the uneven tail left out."""
+        while True:
+            order = indices[torch.randperm(len(indices), generator=generator)]
+            yield from torch.split(order[: len(order) // batch * batch], batch)
+
+
+def measure(model: nn.Module, batches: Batches, indices: Tensor) -> tuple[float, float]:
+    """Mean cross-entropy (nats) and accuracy over `indices`, in evaluation mode."""
+    loss = correct = 0.0
+    training = model.training
+    model.eval()
+    with torch.no_grad():
+        for part in torch.split(indices, 512):
+            images, labels = batches.take(part)
+            logits = model(images)
+            loss += float(F.cross_entropy(logits, labels, reduction="sum"))
+            correct += float((logits.argmax(1) == labels).sum())
+    model.train(training)
+    return loss / len(indices), correct / len(indices)
+
+
+def _train(spec: TrialSpec, probes: Sequence[str], data: Dataset) -> Record:
+    from normkit.study.probing import Prober
+
+    started = time.perf_counter()
+    model = build(spec, data).train()
+    batches = Batches(data, spec.device)
+    indices = training_indices(spec, data)
+    fixed = indices[:EVALUATED_IMAGES]
+    test = torch.as_tensor(data.test)
+    shuffled = torch.randperm(len(test), generator=torch.Generator().manual_seed(0))
+    followed = test[shuffled[:FOLLOWED_IMAGES]]
+    weights = [p for p in model.parameters() if p.dim() > 1]
+    rest = [p for p in model.parameters() if p.dim() <= 1]
+    parts: list[dict[str, Any]] = [
+        {"params": weights, "weight_decay": spec.l2},
+        {"params": rest},
+    ]
+    optimizer = torch.optim.SGD(parts, lr=spec.rate, momentum=spec.momentum)
+    generator = torch.Generator().manual_seed(spec.seed)
+    draw = batches.shuffled(indices, spec.batch, generator)
+    prober = Prober(probes, spec, model, batches.take(fixed[: spec.batch]))
+    measured_at = set(checkpoints(spec.steps, spec.test))
+    curve: list[Point] = []
+    seconds: list[float] = []
+    status, training_seconds = "ok", 0.0
+
+    def look(step: int) -> None:
+        """Add a point to the curve, and measure what the probes measure."""
+        loss, accuracy = measure(model, batches, fixed)
+        point: Point = {"step": step, "train_loss": finite(loss), "train_accuracy": accuracy}
+        if spec.test == "curve":
+            test_loss, test_accuracy = measure(model, batches, followed)
+            point |= {"test_loss": finite(test_loss), "test_error": 1 - test_accuracy}
+        curve.append(point)
+        seconds.append(round(training_seconds, 6))
+        # A network whose numbers are no longer finite has nothing for a probe to measure.
+        if math.isfinite(loss):
+            prober.look(step)
+
+    look(0)
+    for step in range(1, spec.steps + 1):
+        start = time.perf_counter()
+        images, labels = batches.take(next(draw))
+        loss = F.cross_entropy(model(images), labels)
+        if spec.l1:
+            loss = loss + spec.l1 * sum(weight.abs().sum() for weight in weights)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        training_seconds += time.perf_counter() - start
+        if not math.isfinite(loss.item()):
+            status = "diverged"
+            look(step)
+            break
+        if step in measured_at:
+            look(step)
+
+    final: Point = {}
+    if spec.steps:
+        final = dict(curve[-1])
+        validation_loss, validation_accuracy = measure(
+            model, batches, torch.as_tensor(data.validation)
+        )
+        final |= {
+            "validation_loss": finite(validation_loss),
+            "validation_error": 1 - validation_accuracy,
+        }
+        if spec.test != "never":
+            test_loss, test_accuracy = measure(model, batches, test)
+            final |= {"test_loss": finite(test_loss), "test_error": 1 - test_accuracy}
+        if status == "ok" and any(value is None for value in final.values()):
+            status = "diverged"
+    times: dict[str, Any] = {
+        "at_checkpoints": seconds,
+        "training": training_seconds,
+        "total": time.perf_counter() - started,
+    }
+    return Record(spec, status, curve, final, prober.found, times)

@@ -1,0 +1,165 @@
+"""The tuning phase: a recipe in which the comparator trains, and every arm's own best rate."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from normkit.study.plan import Plan
+from normkit.study.record import Record
+from normkit.study.spec import TrialSpec
+
+Need = Callable[[Iterable[TrialSpec]], list[Record | None]]
+WIDENINGS = 2
+"""How often a grid is widened on a side when the best rate lies on its edge."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What the tuning phase found; all judged trials of the base recipe share it."""
+
+    found: bool
+    """Whether "none" trains in it. If not, what compares with "none" proves nothing."""
+    init: str
+    depth: int | None
+    rates: dict[str, float]
+    best_accuracy: float
+    """Median final training accuracy of the best arm."""
+    threshold: float
+    """Training accuracy from which a network counts as trained."""
+    target: float
+    """Training accuracy whose first reaching is timed, the same for all arms."""
+
+    def trains(self, record: Record | None) -> bool:
+        """The one rule: final training accuracy at least half-way from chance to the best."""
+        return record is not None and record.accuracy >= self.threshold
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """The outcome of a search over rates."""
+
+    rate: float
+    accuracy: float
+    """Median final training accuracy over the tuning seeds, at the best rate."""
+
+
+Start = tuple[str, int | None]
+"""An initialisation and a depth: where a recipe starts from."""
+
+
+def _as(start: Start) -> dict[str, Any]:
+    return {"init": start[0], "depth": start[1]}
+
+
+def tune(plan: Plan, need: Need) -> Recipe:
+    """Find the base recipe and each norm's best rate, on the tuning seeds and validation part.
+
+    Initialisations are tried in this order: the model's own, He, orthogonal; then He at half the
+    depth. The first in which "none" trains is the base.
+    """
+    depth = plan.prototype.depth
+    candidates: list[Start] = [("default", depth), ("he", depth)]
+    # In one request, so that the workers are not idle between them.
+    need(
+        [s for start in candidates for s in grid(plan, "none", plan.rates, **_as(start))]
+        + grid(plan, plan.headline, plan.rates, **_as(candidates[1]))
+    )
+    tuned = {start: best_rate(plan, need, "none", **_as(start)) for start in candidates}
+    ceiling = best_rate(plan, need, plan.headline, **_as(candidates[1])).accuracy
+
+    def first_that_trains() -> Start | None:
+        best = max([ceiling, *(t.accuracy for t in tuned.values())])
+        level = plan.chance + (best - plan.chance) / 2
+        return next((start for start in candidates if tuned[start].accuracy >= level), None)
+
+    fallbacks: list[Start] = [("orthogonal", depth)]
+    if depth and depth >= 4:
+        fallbacks.append(("he", depth // 2))
+    while (base := first_that_trains()) is None and fallbacks:
+        candidates.append(fallbacks.pop(0))
+        tuned[candidates[-1]] = best_rate(plan, need, "none", **_as(candidates[-1]))
+    found = base is not None
+    init, depth = base or ("he", plan.prototype.depth)
+    changes = _as((init, depth))
+    need([spec for norm in plan.norms for spec in grid(plan, norm, plan.rates, **changes)])
+    arms = {norm: best_rate(plan, need, norm, **changes) for norm in plan.norms}
+    best = max(arm.accuracy for arm in arms.values())
+    level = plan.chance + (best - plan.chance) / 2
+    slowest = min((a.accuracy for a in arms.values() if a.accuracy >= level), default=best)
+    return Recipe(
+        found=found and arms["none"].accuracy >= level,
+        init=init,
+        depth=depth,
+        rates={norm: arm.rate for norm, arm in arms.items()},
+        best_accuracy=best,
+        threshold=level,
+        target=plan.chance + 0.9 * (slowest - plan.chance),
+    )
+
+
+def grid(plan: Plan, norm: str, rates: Iterable[float], **changes: Any) -> list[TrialSpec]:
+    """The tuning trials of a norm at these rates."""
+    return [
+        plan.trial(norm, seed, rate).but(**changes) for rate in rates for seed in plan.tuning_seeds
+    ]
+
+
+def best_rate(
+    plan: Plan,
+    need: Need,
+    norm: str,
+    rates: Iterable[float] | None = None,
+    **changes: Any,
+) -> Tuned:
+    """The rate with the lowest validation loss, on the tuning seeds.
+
+    The plan's grid is widened while the best rate lies on its edge, at most twice on a side; a
+    grid on which nothing learns is not, since its edge says nothing. A rate at which a seed
+    diverges is worse than any at which none does.
+
+    Args:
+        plan: whose grid and tuning seeds to use.
+        need: asks for trials.
+        norm: the arm.
+        rates: a grid of its own, which is not widened.
+        changes: what the trials have different from the plan's prototype.
+    """
+    tried = sorted(rates or plan.rates)
+    below = above = 0 if rates else WIDENINGS
+    while True:
+        specs = grid(plan, norm, tried, **changes)
+        by_rate: dict[float, list[Record]] = {rate: [] for rate in tried}
+        for spec, record in zip(specs, need(specs), strict=True):
+            if record is not None:
+                by_rate[spec.rate].append(record)
+        best = min(tried, key=lambda rate: _score(by_rate[rate]))
+        accuracy = statistics.median([r.accuracy for r in by_rate[best]] or [0.0])
+        learns = accuracy > plan.chance + (1 - plan.chance) / 4
+        if learns and best == tried[0] and below:
+            below -= 1
+            tried.insert(0, half_decade(best, -1))
+        elif learns and best == tried[-1] and above:
+            above -= 1
+            tried.append(half_decade(best, +1))
+        else:
+            return Tuned(best, accuracy)
+
+
+def _score(records: list[Record]) -> float:
+    """Mean validation loss; infinite if a seed diverged, or if there is no record."""
+    losses = [r.value("validation_loss") if r.status == "ok" else math.inf for r in records]
+    return statistics.fmean(losses) if losses else math.inf
+
+
+def half_decade(rate: float, steps: int) -> float:
+    """The rate `steps` half-decades away, on the grid …, 0.01, 0.03, 0.1, ….
+
+    >>> half_decade(0.1, 1), half_decade(0.3, 1), half_decade(0.03, -1)
+    (0.3, 1.0, 0.01)
+    """
+    position = round(2 * math.log10(rate)) + steps
+    return float(f"{10.0 ** (position // 2) * (3 if position % 2 else 1):g}")

@@ -1,0 +1,196 @@
+"""`normkit study`: what it prints, where it writes, what it refuses, and how it stops."""
+
+from __future__ import annotations
+
+import os
+import pty
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from normkit.cli.study import _folder_name
+
+Run = Callable[..., Any]
+COMMAND = [sys.executable, "-m", "normkit.cli", "study"]
+
+
+class TestTheCommand:
+    def test_writes_to_studies_under_the_current_folder(self, study: Path) -> None:
+        assert (study / "report.html").is_file()
+        assert (study / "report.zh.html").is_file()
+        assert (study / "results.json").is_file()
+
+    def test_ends_with_the_verdicts_and_the_path_of_the_report(self, study: Path) -> None:
+        printed = (study.parents[1] / "printed.txt").read_text()
+        assert "Zero mean and unit variance" in printed
+        assert printed.splitlines()[-1].endswith("The report: studies/digits-plain/report.html")
+
+    def test_prints_plain_lines_where_there_is_no_terminal(self, study: Path) -> None:
+        printed = (study.parents[1] / "printed.txt").read_text()
+        assert "\x1b" not in printed
+        assert "\r" not in printed
+        lines = [line for line in printed.splitlines() if line.startswith("training: ")]
+        assert 5 <= len(lines) <= 10
+        assert lines[0].endswith(" left")
+
+    def test_prints_no_error_or_warning(self, study: Path) -> None:
+        assert (study.parents[1] / "errors.txt").read_text() == ""
+
+    def test_goes_on_in_the_folder_it_is_given(
+        self, normkit: Run, study: Path, small: tuple[str, ...]
+    ) -> None:
+        ran = normkit("study", *small, "--out", str(study), "--lang", "zh")
+        assert ran.code == 0
+        assert "均值为零、方差为一" in ran.out
+        assert ran.out.rstrip().endswith("report.zh.html")
+        assert "training:" not in ran.out
+
+    @pytest.mark.parametrize(
+        ("data", "name"),
+        [
+            ("digits", "digits-plain"),
+            ("folder:/tmp/my images/", "my images-plain"),
+            ("npz:../cells.npz", "cells-plain"),
+        ],
+    )
+    def test_names_the_folder_after_data_and_model(self, data: str, name: str) -> None:
+        assert _folder_name(data, "plain") == name
+
+    def test_names_the_folder_after_where_the_data_lie(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "cells").mkdir()
+        monkeypatch.chdir(tmp_path / "cells")
+        assert _folder_name("folder:.", "vgg") == "cells-vgg"
+
+
+class TestDryRun:
+    def test_prints_the_plan_and_its_time_and_writes_nothing(
+        self,
+        normkit: Run,
+        small: tuple[str, ...],
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        ran = normkit("study", *small, "--dry-run")
+        assert ran.code == 0
+        found = dict(line.split(maxsplit=1) for line in ran.out.splitlines()[:7])
+        assert list(found) == ["claims", "norms", "seeds", "rates", "trials", "step", "time"]
+        assert found["claims"] == "standardise"
+        assert found["norms"] == "none, batch; headline: batch"
+        assert "on 1 workers; budget 0 s" in found["time"]
+        assert "dropped to fit the budget:" in ran.out
+        assert "Even the smallest plan is estimated to take longer" in ran.out
+        assert list(tmp_path.iterdir()) == []
+
+
+class TestBadInput:
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            (["--norms", "bacth"], "unknown norm 'bacth'. Did you mean 'batch'?"),
+            (["--norms", ""], "compares norms with none; give at least one"),
+            (["--claims", "convergance"], "did you mean convergence?"),
+            (["--model", "resnet"], "unknown model 'resnet'"),
+            (["--budget", "fast"], "a budget is quick, standard, or a number of minutes"),
+            (["--budget", "nan"], "budget must be a number of minutes; got nan"),
+            (["--steps", "1"], "steps must be at least 10; got 1"),
+            (["--workers", "0"], "workers must be at least 1; got 0"),
+            (["--batch", "99"], "60 training images and a batch is 99"),
+            (["--data", "mnist"], "digits"),
+            (["--data", "folder:/no/such/folder"], "/no/such/folder"),
+            (["--limit", "0"], "limit must be"),
+        ],
+    )
+    def test_is_one_line_and_exit_code_2_and_writes_nothing(
+        self,
+        normkit: Run,
+        small: tuple[str, ...],
+        tmp_path: Path,
+        options: list[str],
+        message: str,
+    ) -> None:
+        ran = normkit("study", *small, "--out", str(tmp_path / "study"), *options)
+        assert ran.code == 2
+        assert ran.err.startswith("Error: ")
+        assert message in ran.err
+        assert ran.err.count("\n") == 1
+        assert not (tmp_path / "study" / "results.json").exists()
+
+    def test_a_folder_that_holds_something_else_is_refused(
+        self, normkit: Run, small: tuple[str, ...], tmp_path: Path
+    ) -> None:
+        (tmp_path / "thesis.tex").touch()
+        ran = normkit("study", *small, "--out", str(tmp_path))
+        assert ran.code == 2
+        assert "a study needs a folder of its own" in ran.err
+        assert [entry.name for entry in tmp_path.iterdir()] == ["thesis.tex"]
+
+    def test_a_file_for_a_folder_is_refused(
+        self, normkit: Run, small: tuple[str, ...], tmp_path: Path
+    ) -> None:
+        (tmp_path / "file").touch()
+        ran = normkit("study", *small, "--out", str(tmp_path / "file"))
+        assert ran.code == 2
+        assert "choose another with --out" in ran.err
+
+
+def _processes_in(group: int) -> list[int]:
+    """Living processes of a process group."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if int(fields[2]) == group and fields[0] != "Z":
+                found.append(int(entry.name))
+    return found
+
+
+class TestOnATerminal:
+    def test_shows_a_bar_and_ctrl_c_stops_it_cleanly(
+        self, small: tuple[str, ...], tmp_path: Path, shared_cache: Path
+    ) -> None:
+        """On a pseudo-terminal, whose Ctrl-C reaches the command and its workers alike."""
+        out = tmp_path / "study"
+        environment = {
+            **os.environ,
+            "XDG_CACHE_HOME": str(shared_cache),
+            "TERM": "xterm",
+            "COLUMNS": "100",
+        }
+        process, terminal = pty.fork()
+        if process == 0:
+            os.execve(sys.executable, [*COMMAND, *small, "--out", str(out)], environment)
+        printed = b""
+        interrupted = False
+        try:
+            while True:
+                try:
+                    chunk = os.read(terminal, 4096)
+                except OSError:  # the other end is closed: the command has ended
+                    break
+                if not chunk:
+                    break
+                printed += chunk
+                if not interrupted and b"training" in printed:
+                    interrupted = True
+                    assert len(_processes_in(process)) >= 2
+                    os.write(terminal, b"\x03")
+        finally:
+            os.close(terminal)
+        _, status = os.waitpid(process, 0)
+        assert os.waitstatus_to_exitcode(status) == 130
+        text = printed.decode()
+        assert "━" in text or "╸" in text
+        assert "Finished trials are kept: the same command goes on." in text
+        assert "Traceback" not in text
+        assert _processes_in(process) == []
+        # Whole files only: what was being written when it stopped is gone.
+        assert {file.suffix for file in (out / "trials").iterdir()} == {".json"}

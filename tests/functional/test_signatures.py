@@ -1,0 +1,27 @@
+"""Names and positional arguments are PyTorch's; what is added is by keyword."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+import torch
+
+from normkit import functional
+
+NAMES = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_arguments_and_defaults_are_those_of_pytorch(name: str) -> None:
+    theirs = inspect.signature(getattr(torch.nn.functional, name)).parameters.values()
+    ours = list(inspect.signature(getattr(functional, name)).parameters.values())
+    pairs = [(p.name, p.default) for p in ours if p.kind is p.POSITIONAL_OR_KEYWORD]
+    assert pairs == [(p.name, p.default) for p in theirs]
+
+
+@pytest.mark.parametrize("name", [*NAMES, "channel_layer_norm", "channel_rms_norm"])
+def test_act_and_residual_are_added_by_keyword(name: str) -> None:
+    parameters = inspect.signature(getattr(functional, name)).parameters.values()
+    added = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+    assert added == ["act", "residual"]

@@ -1,0 +1,62 @@
+"""The study in one sentence, made from its verdicts alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from normkit.report.results import read
+from normkit.report.summary import headline_norm, outcome, sentence, summarise
+from normkit.report.words import Words
+
+
+def test_every_claim_is_told_by_its_outcome(document: dict[str, Any]) -> None:
+    assert sentence(read(document), Words("en")) == (
+        "On digits, against the same network without normalization, batch norm: "
+        "supported: Zero mean, unit variance, Faster convergence, Larger learning rates, "
+        "Insensitive to initial weights, No vanishing or exploding gradients; "
+        "refuted: Less training time; divided: Less over-fitting."
+    )
+
+
+def test_it_speaks_chinese(document: dict[str, Any]) -> None:
+    told = sentence(read(document), Words("zh"))
+    assert told.startswith("在 digits 上")
+    assert "不成立\uff1a减少训练时间\uff1b结论不一\uff1a减轻过拟合。" in told
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "whole"),
+    [
+        (["supported"], "supported"),
+        (["refuted", "refuted"], "refuted"),
+        (["supported", "inconclusive"], "mixed"),
+    ],
+)
+def test_verdicts_on_one_claim_come_to_one_outcome(outcomes: list[str], whole: str) -> None:
+    verdicts: Any = [{"outcome": each} for each in outcomes]
+    assert outcome(verdicts) == whole
+
+
+def test_too_few_seeds_are_said_to_be_exploratory(document: dict[str, Any]) -> None:
+    for claim in document["claims"]:
+        for verdict in claim["verdicts"]:
+            verdict |= {"exploratory": True, "seeds": 3}
+    assert "With 3 seeds this is exploratory" in sentence(read(document), Words("en"))
+
+
+def test_without_batch_it_speaks_of_the_norm_with_most_seeds(document: dict[str, Any]) -> None:
+    for claim in document["claims"]:
+        claim["verdicts"] = [v for v in claim["verdicts"] if v["norm"] != "batch"]
+        for verdict in claim["verdicts"]:
+            verdict["seeds"] = 5 if verdict["norm"] == "group" else 3
+    assert headline_norm(read(document)) == "group"
+
+
+def test_secondary_verdicts_do_not_count(document: dict[str, Any]) -> None:
+    for claim in document["claims"]:
+        for verdict in claim["verdicts"]:
+            verdict["primary"] = False
+    assert summarise(read(document), Words("en")) is None
+    assert sentence(read(document), Words("en")) == "No claim has a verdict yet."

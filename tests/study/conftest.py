@@ -1,0 +1,126 @@
+"""A small data set, small trials of it, and a small study that every test here can share."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+
+from normkit.data import Dataset, prepare
+from normkit.study import Study, StudyResult, train
+from normkit.study.engine import Failure, Task
+from normkit.study.events import Event
+from normkit.study.record import Record
+from normkit.study.spec import TrialSpec
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """As in a worker: sums over one thread come out the same every time."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """A hundred real digits: 60 for training, 20 for validation, 20 for the test."""
+    return prepare("digits", limit=100, cache=tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="session")
+def trial(digits: Dataset) -> Callable[..., TrialSpec]:
+    """Makes the specification of a small trial on the hundred digits: `trial(rate=0.1)`."""
+
+    def make(**changes: object) -> TrialSpec:
+        small = TrialSpec(
+            data=digits.fingerprint,
+            model="plain",
+            norm="batch",
+            seed=0,
+            rate=0.1,
+            steps=6,
+            batch=8,
+            depth=2,
+            width=4,
+        )
+        return small.but(**changes)
+
+    return make
+
+
+SMALL = {
+    "norms": ["batch"],
+    "claims": ["standardise"],
+    "steps": 10,
+    "batch": 8,
+    "depth": 2,
+    "width": 4,
+    "limit": 100,
+    # So little that the smallest plan is taken, whatever the pace of this machine.
+    "budget": 1e-6,
+    "workers": 1,
+}
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A small study that has run, in worker processes, and what it told its watcher."""
+
+    study: Study
+    result: StudyResult
+    events: list[Event]
+    files: dict[str, bytes]
+    """Its trials' files by name, as they were when it ended."""
+
+
+@pytest.fixture(scope="session")
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def finished(shared_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """Runs once for all tests; its folder is not to be changed."""
+    study, events = Study(**SMALL), []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(shared_cache))
+        result = study.run(tmp_path_factory.mktemp("studies") / "small", events.append)
+    files = {file.name: file.read_bytes() for file in (result.folder / "trials").iterdir()}
+    return Finished(study, result, events, files)
+
+
+class HereEngine:
+    """In place of an engine: runs the trials in this process, so that no worker has to start."""
+
+    def __init__(self, dataset: Path, workers: int) -> None:
+        self.dataset = Dataset.open(dataset)
+
+    def __enter__(self) -> HereEngine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def run(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, Record | Failure]]:
+        for task in tasks:
+            yield task, train.run(task.spec, task.probes, self.dataset)
+
+
+@pytest.fixture
+def here(shared_cache: Path, monkeypatch: pytest.MonkeyPatch) -> type[HereEngine]:
+    """Studies of this test run their trials in this process, on the shared cache of data."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(shared_cache))
+    monkeypatch.setattr("normkit.study.run.Engine", HereEngine)
+    return HereEngine
+
+
+@pytest.fixture
+def copy(finished: Finished, tmp_path: Path) -> Path:
+    """A copy of the finished study's folder, to be changed."""
+    return Path(shutil.copytree(finished.result.folder, tmp_path / "copy"))

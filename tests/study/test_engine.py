@@ -1,0 +1,241 @@
+"""Worker processes: what they answer, what becomes of those that die, and that all of them end."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from normkit.data import Dataset
+from normkit.study import train
+from normkit.study.engine import Engine, Failure, Task, WorkerError
+from normkit.study.record import Record
+from normkit.study.spec import TrialSpec
+
+Trial = Callable[..., TrialSpec]
+DEADLINE = 60
+"""Seconds after which a test gives up waiting for a process to end."""
+
+
+def parent_of(process: int) -> int | None:
+    try:
+        # The name, in parentheses, may hold spaces.
+        fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if fields[0] == "Z" else int(fields[1])
+
+
+def children(parent: int) -> set[int]:
+    """Workers that a process has started: spawned children, its resource tracker left out."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and parent_of(int(entry.name)) == parent:
+            try:
+                command = (entry / "cmdline").read_bytes()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if b"spawn_main" in command:
+                found.add(int(entry.name))
+    return found
+
+
+def wait_for_end(handle: int) -> bool:
+    """Wait for the process behind a pidfd to end; False if it has not by the deadline."""
+    ready, _, _ = select.select([handle], [], [], DEADLINE)
+    return bool(ready)
+
+
+@pytest.fixture(scope="module")
+def engine(digits: Dataset) -> Iterator[Engine]:
+    """Two workers, shared by the tests that leave them as they were."""
+    with Engine(digits.folder, workers=2) as engine:
+        yield engine
+
+
+def outcomes(engine: Engine, tasks: list[Task]) -> dict[str, Record | Failure]:
+    return {task.spec.name: answer for task, answer in engine.run(tasks)}
+
+
+def test_every_task_gets_its_result(engine: Engine, trial: Trial) -> None:
+    tasks = [Task(trial(seed=seed)) for seed in range(5)]
+    found = outcomes(engine, tasks)
+    assert {name: answer.spec for name, answer in found.items()} == {  # type: ignore[union-attr]
+        task.spec.name: task.spec for task in tasks
+    }
+
+
+def test_no_tasks_give_no_results(engine: Engine) -> None:
+    assert list(engine.run([])) == []
+
+
+def test_two_workers_give_the_numbers_of_one_process(
+    engine: Engine, digits: Dataset, trial: Trial
+) -> None:
+    probes = ("gradients", "standardise")
+    tasks = [Task(trial(seed=seed, dropout=0.1), probes) for seed in range(4)]
+    there = outcomes(engine, tasks)
+    for task in tasks:
+        here = train.run(task.spec, probes, digits)
+        found = there[task.spec.name]
+        assert isinstance(found, Record)
+        assert (found.training(), found.probes) == (here.training(), here.probes)
+
+
+def test_a_trial_that_raises_is_a_failure_with_its_reason_and_the_others_run(
+    engine: Engine, trial: Trial
+) -> None:
+    good = [Task(trial(seed=seed)) for seed in range(3)]
+    bad = Task(trial(batch=1000))
+    found = outcomes(engine, [good[0], bad, *good[1:]])
+    failure = found.pop(bad.spec.name)
+    assert isinstance(failure, Failure)
+    assert failure.task == bad
+    assert "ValueError: training needs at least one full batch" in failure.reason
+    assert "(train.py:" in failure.reason
+    assert all(isinstance(answer, Record) for answer in found.values())
+
+
+def test_started_is_called_with_every_task(engine: Engine, trial: Trial) -> None:
+    tasks = [Task(trial(seed=seed)) for seed in range(3)]
+    told: list[Task] = []
+    list(engine.run(tasks, told.append))
+    assert sorted(task.spec.seed for task in told) == [0, 1, 2]
+
+
+def test_cost_trials_run_last_and_alone(engine: Engine, trial: Trial) -> None:
+    cost = [
+        Task(trial(kind="cost", seed=seed, steps=2, arms=("none", "batch"))) for seed in range(2)
+    ]
+    tasks = [cost[0], *(Task(trial(seed=seed)) for seed in range(3)), cost[1]]
+    running: set[Task] = set()
+    beside: dict[Task, set[Task]] = {}
+    order: list[Task] = []
+
+    def started(task: Task) -> None:
+        beside[task] = set(running)
+        running.add(task)
+
+    for task, _ in engine.run(tasks, started):
+        running.discard(task)
+        order.append(task)
+    assert order[-2:] == cost
+    assert [beside[task] for task in cost] == [set(), set()]
+
+
+def test_a_worker_heeds_no_ctrl_c_and_is_replaced_when_it_dies(
+    digits: Dataset, trial: Trial
+) -> None:
+    before = children(os.getpid())
+    # Long enough never to end by itself.
+    endless = Task(trial(steps=10**7))
+    others = [Task(trial(seed=seed)) for seed in range(3)]
+    with Engine(digits.folder, workers=1) as engine:
+        [worker] = children(os.getpid()) - before
+        # At once, while it still starts: not even then does it stop or print a traceback.
+        os.kill(worker, signal.SIGINT)
+        [(_, first)] = engine.run([Task(trial())])
+        assert isinstance(first, Record)
+        assert children(os.getpid()) - before == {worker}
+
+        # Killed while idle: nothing is lost, the next trial runs in another one.
+        handle = os.pidfd_open(worker)
+        os.kill(worker, signal.SIGKILL)
+        assert wait_for_end(handle)
+        os.close(handle)
+
+        # Killed in a trial: that one has failed, and the others run in another one.
+        def started(task: Task) -> None:
+            if task == endless:
+                [worker] = children(os.getpid()) - before
+                os.kill(worker, signal.SIGKILL)
+
+        found = dict(engine.run([endless, *others], started))
+    failure = found.pop(endless)
+    assert isinstance(failure, Failure)
+    assert "ended without an answer (signal SIGKILL)" in failure.reason
+    assert [type(answer) for answer in found.values()] == [Record] * 3
+
+
+def test_leaving_the_block_ends_the_workers_at_once(digits: Dataset, trial: Trial) -> None:
+    before = children(os.getpid())
+    tasks = [Task(trial()), Task(trial(steps=10**7))]
+    with Engine(digits.folder, workers=2) as engine:
+        next(engine.run(tasks))  # the other worker is still in its trial
+        assert len(children(os.getpid()) - before) == 2
+    assert children(os.getpid()) == before
+
+
+@pytest.mark.parametrize("workers", [0, -1])
+def test_an_engine_needs_a_worker(digits: Dataset, workers: int) -> None:
+    with pytest.raises(ValueError, match=f"at least one worker; got {workers}"):
+        Engine(digits.folder, workers)
+
+
+def test_workers_that_cannot_start_are_an_error_and_no_failed_trial(
+    digits: Dataset, trial: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\nexit 7\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr("multiprocessing.spawn._python_exe", os.fsencode(broken))
+    with (
+        Engine(digits.folder, workers=1) as engine,
+        pytest.raises(WorkerError, match=r"one ended before it took a trial \(exit 7\)"),
+    ):
+        list(engine.run([Task(trial())]))
+
+
+SCRIPT = """
+import sys
+from normkit.study.engine import Engine, Task
+from normkit.study.spec import TrialSpec
+
+spec = TrialSpec(data=sys.argv[2], model="plain", norm="none", seed=0, rate=0.001, steps=10**7,
+                 batch=8, depth=2, width=4)
+tasks = [Task(spec), Task(spec.but(seed=1))]
+running = []
+
+def started(task):
+    running.append(task)
+    if len(running) == 2:
+        print("at work", flush=True)
+
+with Engine(sys.argv[1], workers=2) as engine:
+    for _ in engine.run(tasks, started):
+        pass
+"""
+
+
+def test_no_worker_outlives_a_parent_killed_with_sigkill(digits: Dataset) -> None:
+    # A program from standard input, without a `__main__` guard: workers do not run it again.
+    program = f"import sys; sys.argv[1:] = {[str(digits.folder), digits.fingerprint]!r}\n{SCRIPT}"
+    with subprocess.Popen(
+        [sys.executable, "-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as parent:
+        timer = threading.Timer(DEADLINE, parent.kill)
+        timer.start()
+        assert parent.stdin is not None
+        assert parent.stdout is not None
+        parent.stdin.write(program)
+        parent.stdin.close()
+        first = parent.stdout.readline()
+        timer.cancel()
+        assert first == "at work\n"
+        workers = children(parent.pid)
+        handles = [os.pidfd_open(worker) for worker in workers]
+        parent.kill()
+        ended = [wait_for_end(handle) for handle in handles]
+    for handle in handles:
+        os.close(handle)
+    assert ended == [True, True]
