@@ -8,7 +8,7 @@ SOURCES := pyproject.toml constraints.txt
 
 .PHONY: study quick test lint format docs clean
 
-## study: measure what normalization does for a CNN on digits (about 7 minutes)
+## study: measure what normalization does for a CNN on digits (about 8 minutes)
 study: $(BIN)/.installed
 	$(BIN)/normkit study --out studies/digits
 

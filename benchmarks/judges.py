@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -125,12 +126,14 @@ def plan(claim: str, seeds: int = 8) -> Plan:
     return Plan(
         prototype=prototype,
         classes=10,
+        chance=0.1,
         norms=("none", "batch"),
         headline="batch",
         claims=(claim,),
         seeds=tuple(range(seeds)),
         exploratory_seeds=(0, 1, 2),
-        tuning_seeds=(500, 501),
+        tuning_seeds=(500, 501, 502, 503),
+        exploratory_tuning_seeds=(500, 501, 502, 503),
         reduced_images=128,
         reduced_steps=400,
         rate_per_initialisation=False,
@@ -166,19 +169,23 @@ def main() -> None:
     parser.add_argument("--claims", nargs="*", default=list(EFFECTS))
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
+    cases = [
+        (claim, effect, scenario, options.studies)
+        for claim in options.claims
+        for effect in EFFECTS[claim]
+        for scenario in scenarios(effect)
+    ]
     rows = []
     print(f"{'claim':15}{'verdict':15}{'world':29}{'supp.':>7}{'ref.':>7}{'inc.':>7}{'wrong':>7}")
-    for claim in options.claims:
-        for effect in EFFECTS[claim]:
-            for scenario in scenarios(effect):
-                row = rates(claim, effect, scenario, options.studies)
-                rows.append(row)
-                shares = "".join(
-                    f"{row[name]:7.1%}"
-                    for name in ("supported", "refuted", "inconclusive", "wrong")
-                )
-                mark = "  ← above 5 %" if row["wrong"] > ALLOWED else ""
-                print(f"{claim:15}{effect.verdict:15}{scenario.name:29}{shares}{mark}", flush=True)
+    with ProcessPoolExecutor() as pool:
+        for row in pool.map(rates, *zip(*cases, strict=True)):
+            rows.append(row)
+            shares = "".join(
+                f"{row[name]:7.1%}" for name in ("supported", "refuted", "inconclusive", "wrong")
+            )
+            mark = "  ← above 5 %" if row["wrong"] > ALLOWED else ""
+            told = f"{row['claim']:15}{row['verdict']:15}{row['scenario']:29}"
+            print(f"{told}{shares}{mark}", flush=True)
     worst = max(row["wrong"] for row in rows)
     print(f"highest rate of wrong verdicts: {worst:.1%}")
     if options.write:

@@ -20,12 +20,14 @@ def full() -> Plan:
     return Plan(
         prototype=prototype,
         classes=10,
+        chance=0.1,
         norms=("none", "batch", "group"),
         headline="batch",
         claims=tuple(claims()),
         seeds=tuple(range(8)),
         exploratory_seeds=(0, 1, 2),
         tuning_seeds=(500, 501),
+        exploratory_tuning_seeds=(500, 501),
         reduced_images=128,
         reduced_steps=400,
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from normkit.study.record import Record, finite, first_above, first_below
+from normkit.study.record import Record, finite, first_above
 from normkit.study.spec import TrialSpec
 
 
@@ -44,27 +44,17 @@ def test_a_rising_quantity_passes_its_target_between_two_checkpoints(
     assert first_above(record([0.0, 0.2, 0.6, 0.9]), "value", 0.4) == pytest.approx(8.0)
 
 
-def test_a_falling_quantity_passes_its_target_between_two_checkpoints(
-    record: Callable[..., Record],
-) -> None:
-    # Half-way between 1 and 0.01 in the logarithm is 0.1.
-    assert first_below(record([2.0, 1.0, 0.01, 0.001]), "value", 0.1) == pytest.approx(8.0)
-
-
 def test_a_quantity_that_starts_beyond_its_target_passed_it_at_once(
     record: Callable[..., Record],
 ) -> None:
     assert first_above(record([0.5, 0.6, 0.7, 0.8]), "value", 0.4) == 1.0
-    assert first_below(record([0.5, 0.6, 0.7, 0.8]), "value", 0.6) == 1.0
 
 
 def test_a_target_that_is_never_reached_has_no_step(record: Callable[..., Record]) -> None:
     assert first_above(record([0.0, 0.1, 0.2, 0.3]), "value", 0.4) is None
-    assert first_below(record([0.9, 0.8, 0.7, 0.6]), "value", 0.5) is None
 
 
 def test_a_quantity_that_is_not_finite_has_not_passed(record: Callable[..., Record]) -> None:
     assert first_above(record([0.0, None, None, None]), "value", 0.4) is None
-    assert first_below(record([2.0, None, None, None]), "value", 0.4) is None
     # After a gap there is nothing to interpolate from.
     assert first_above(record([0.0, None, 0.5, 0.6]), "value", 0.4) == 16.0

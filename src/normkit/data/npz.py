@@ -89,7 +89,14 @@ class NpzSource:
         return arrays
 
     def _load(self) -> dict[str, npt.NDArray[Any]]:
-        with self._path.open("rb") as file:
+        try:
+            opened = self._path.open("rb")
+        except OSError as error:
+            raise DataError(
+                f"npz:{self._path} must be a file that can be read: {error.strerror}. "
+                "Check the path and its permissions."
+            ) from error
+        with opened as file:
             try:
                 archive = np.load(file, allow_pickle=False)
                 if not isinstance(archive, np.lib.npyio.NpzFile):

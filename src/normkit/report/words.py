@@ -95,8 +95,8 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "阴影一侧为论断成立的范围，虚线 δ 为其界限，实线表示无效应",
     ),
     "key_exploratory": (
-        "fewer seeds than a finding needs",
-        "随机种子数不足以下定论",
+        "not one of the three headline claims, or too few seeds for a finding",
+        "不是三项主要论断之一，或随机种子数不足以下定论",
     ),
     "seeds_short": ("{seeds} seeds", "{seeds} 个种子"),
     # Choice table
@@ -116,11 +116,14 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "smallest effect that matters. Supported: the whole interval lies beyond δ. Refuted: the "
         "whole interval falls short of δ, be it small, absent or opposite. Otherwise inconclusive. "
         "Each norm is trained at its own best learning rate, chosen on validation data with seeds "
-        "that are not judged; seeds are paired between a norm and its comparator.",
+        "that are not judged; seeds are paired between a norm and its comparator. The intervals of "
+        "the headline claims hold at 95 % for all three together (Holm's procedure), every other "
+        "one at 95 % for itself. The split of the data is the same for all seeds.",
         "实验开始前，每条论断就定下测量什么、所称的方向，以及 δ：值得重视的最小效应。"
         "整个区间超过 δ，判为成立；整个区间都未达到 δ（无论效应很小、没有或相反），判为不成立；"
         "其余判为证据不足。每种归一化都用自己的最佳学习率训练，该学习率在验证集上选出，"
-        "所用种子不参与判定；归一化与对照之间使用配对随机种子。",
+        "所用种子不参与判定；归一化与对照之间使用配对随机种子。三项主要论断的区间合起来具有 95 % 的"
+        "置信度（Holm 方法），其余区间各自为 95 %。所有种子使用同一种数据划分。",
     ),
     # A claim's section
     "textbook": ("What textbooks say", "教科书怎么说"),

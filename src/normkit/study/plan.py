@@ -13,7 +13,7 @@ from normkit.study.spec import TrialSpec
 BUDGETS = {"quick": 1.0, "standard": 7.2}
 """Minutes of training that each named budget allows; start-up and the report come on top."""
 
-HALF_DECADES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+HALF_DECADES = (0.01, 0.03, 0.1, 0.3)
 INITIALISATIONS: tuple[tuple[str, float], ...] = (
     ("default", 1.0),
     ("he", 1.0),
@@ -38,6 +38,8 @@ class Plan:
 
     prototype: TrialSpec
     classes: int
+    chance: float
+    """Accuracy of always guessing the commonest class."""
     norms: tuple[str, ...]
     """Arms, "none" first: every verdict compares with it."""
     headline: str
@@ -46,6 +48,7 @@ class Plan:
     seeds: tuple[int, ...]
     exploratory_seeds: tuple[int, ...]
     tuning_seeds: tuple[int, ...]
+    exploratory_tuning_seeds: tuple[int, ...]
     reduced_images: int
     """Training images left in the claim about over-fitting."""
     reduced_steps: int
@@ -60,11 +63,6 @@ class Plan:
     exploratory_left_out_of: frozenset[str] = frozenset()
     dropped: tuple[Text, ...] = ()
 
-    @property
-    def chance(self) -> float:
-        """Accuracy of a guess."""
-        return 1 / self.classes
-
     def arms(self, claim: str) -> tuple[str, ...]:
         """The norms that take part in a claim, "none" first."""
         if claim in self.exploratory_left_out_of:
@@ -74,6 +72,16 @@ class Plan:
     def seeds_of(self, norm: str) -> tuple[int, ...]:
         """The judged seeds of an arm: a part of those of "none", so that every one has a pair."""
         return self.seeds if norm in ("none", self.headline) else self.exploratory_seeds
+
+    def tuning_seeds_of(self, norm: str) -> tuple[int, ...]:
+        """The seeds on which an arm's base rate is tuned."""
+        return (
+            self.tuning_seeds if norm in ("none", self.headline) else self.exploratory_tuning_seeds
+        )
+
+    def retuning_seeds_of(self, norm: str) -> tuple[int, ...]:
+        """The seeds, fewer, on which a claim tunes anew for conditions of its own."""
+        return self.tuning_seeds_of(norm)[:2]
 
     def is_exploratory(self, norm: str) -> bool:
         """Whether a norm's verdicts are marked exploratory: other norms, or too few seeds."""
@@ -122,6 +130,17 @@ CUTS = (
             "“过拟合”一项只比较无归一化与主要归一化方法。",
         ),
         "overfitting",
+    ),
+    _Cut(
+        lambda plan: (
+            replace(plan, exploratory_tuning_seeds=plan.tuning_seeds[:2])
+            if len(plan.norms) > 2
+            else plan
+        ),
+        text(
+            "Exploratory norms are tuned on two seeds instead of four.",
+            "探索性的归一化方法只用两个随机种子调优，而不是四个。",
+        ),
     ),
     _Cut(
         lambda plan: replace(plan, rate_per_initialisation=False),
@@ -193,10 +212,14 @@ CUTS = (
         ),
     ),
     _Cut(
-        lambda plan: replace(plan, tuning_seeds=plan.tuning_seeds[:1], rates=plan.rates[1:5]),
+        lambda plan: replace(
+            plan,
+            tuning_seeds=plan.tuning_seeds[:1],
+            exploratory_tuning_seeds=plan.tuning_seeds[:1],
+        ),
         text(
-            "Rates are tuned on one seed and four rates instead of two and six.",
-            "学习率只在一个种子、四个取值上调优，而不是两个种子、六个取值。",
+            "Rates are tuned on one seed.",
+            "学习率只用一个随机种子调优。",
         ),
     ),
     _Cut(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -34,13 +35,14 @@ def _gradients(_: TrialSpec, model: nn.Module, images: Tensor, labels: Tensor) -
 
 def _standardise(spec: TrialSpec, model: nn.Module, images: Tensor, _: Tensor) -> dict[str, Any]:
     blocks = list(model.blocks)  # type: ignore[arg-type]
-    worst_mean, variances, left_out, shown = 0.0, [], 0, {}
+    worst_mean, variances, left_out, shown = math.nan, [], 0, {}
     for depth, block in enumerate(blocks):
         groups = getattr(block.norm, "num_groups", 1)
         found = standardisation(model, block.norm, images, AXES[spec.norm], groups)
         left_out += found.left_out
         if len(found.means):
-            worst_mean = max(worst_mean, float(found.means.abs().max()))
+            worst = float(found.means.abs().max())
+            worst_mean = worst if math.isnan(worst_mean) else max(worst_mean, worst)
             variances += [float(found.variances.min()), float(found.variances.max())]
         if depth == len(blocks) // 2:
             shown = {
@@ -91,12 +93,3 @@ class Prober:
         if moment := self.moments.get(step):
             for name in self.names:
                 self.found[name][moment] = PROBES[name](self.spec, self.model, *self.batch)
-
-
-def probe_names() -> list[str]:
-    """The probes that exist.
-
-    >>> probe_names()
-    ['gradients', 'standardise']
-    """
-    return sorted(PROBES)

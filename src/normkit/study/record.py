@@ -52,22 +52,12 @@ def finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def first_below(record: Record, column: str, target: float) -> float | None:
-    """The step at which a falling quantity first passes `target`, interpolated; None if never.
-
-    Between two checkpoints the quantity's logarithm is taken to fall linearly in log(step).
-    """
-    heights = [-math.log(max(value, 1e-12)) for value in record.column(column)]
-    return _crossing(record, heights, -math.log(max(target, 1e-12)))
-
-
 def first_above(record: Record, column: str, target: float) -> float | None:
-    """The step at which a rising quantity first passes `target`, interpolated; None if never."""
-    return _crossing(record, record.column(column), target)
+    """The step at which a rising quantity first passes `target`; None if it never does.
 
-
-def _crossing(record: Record, values: list[float], target: float) -> float | None:
-    steps = record.column("step")
+    Between two checkpoints it is taken to rise linearly in log(step).
+    """
+    steps, values = record.column("step"), record.column(column)
     for i, value in enumerate(values):
         if value >= target:
             if i == 0 or not math.isfinite(values[i - 1]) or value == values[i - 1]:

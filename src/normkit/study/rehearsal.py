@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch.nn import functional as F
@@ -22,6 +22,7 @@ from normkit.study.train import (
     Batches,
     build,
     checkpoints,
+    measure,
     training_indices,
 )
 
@@ -43,7 +44,7 @@ Pace = Mapping[str, tuple[float, float]]
 """For each norm, the seconds of one training step and of evaluating one image."""
 
 
-def measure_pace(plan: Plan, data: Dataset, steps: int = 8) -> Pace:
+def measure_pace(plan: Plan, data: Dataset, steps: int = 16) -> Pace:
     """Time a few steps of each norm, in this process, with one thread as the workers do."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -55,22 +56,31 @@ def measure_pace(plan: Plan, data: Dataset, steps: int = 8) -> Pace:
 
 
 def _pace(spec: TrialSpec, data: Dataset, steps: int) -> tuple[float, float]:
-    model = build(spec, data)
-    images, labels = Batches(data, spec.device).take(training_indices(spec, data)[: spec.batch])
+    model, batches = build(spec, data), Batches(data, spec.device)
+    indices = training_indices(spec, data)
+    images, labels = batches.take(indices[: spec.batch])
+    evaluated = indices[:EVALUATED_IMAGES]
     optimizer = torch.optim.SGD(model.parameters(), lr=spec.rate, momentum=spec.momentum)
-    training, evaluation = [], []
-    for _ in range(steps):
-        start = time.perf_counter()
+
+    def train() -> None:
         optimizer.zero_grad()
         F.cross_entropy(model(images), labels).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        trained = time.perf_counter()
-        with torch.no_grad():
-            model(images)
-        training.append(trained - start)
-        evaluation.append((time.perf_counter() - trained) / spec.batch)
-    # The lower quartile: the first steps warm up, and a disturbance only ever adds.
-    return sorted(training)[steps // 4], sorted(evaluation)[steps // 4]
+
+    training = [_timed(train) for _ in range(steps)]
+    evaluation = [_timed(lambda: measure(model, batches, evaluated)) for _ in range(steps // 4)]
+    return _typical(training), _typical(evaluation) / len(evaluated)
+
+
+def _timed(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def _typical(seconds: list[float]) -> float:
+    """The lower quartile: the first ones warm up, and a disturbance only ever adds."""
+    return sorted(seconds)[len(seconds) // 4]
 
 
 def seconds(task: Task, pace: Pace, plan: Plan, data: Dataset) -> float:

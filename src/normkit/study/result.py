@@ -19,7 +19,7 @@ from normkit.study.context import Context
 from normkit.study.plan import Plan
 from normkit.study.store import Store, StoreError
 from normkit.study.tuning import Recipe
-from normkit.study.verdict import Outcome, Verdict, holm
+from normkit.study.verdict import CONFIRMATORY_SEEDS, Outcome, Verdict, holm
 
 SCHEMA = 1
 
@@ -112,7 +112,7 @@ def document(
             "validation": len(data.validation),
             "test": len(data.test),
             "skipped": [list(item) for item in data.skipped],
-            "notes": [],
+            "notes": [text(note, note) for note in data.notes],
         },
         "model": dict(model),
         "recipe": _recipe(plan, context.recipe),
@@ -135,11 +135,13 @@ def _adjusted(plan: Plan, findings: Mapping[str, Finding]) -> dict[str, list[Ver
     ):
         judged[name][index] = verdict
     for name, verdicts in judged.items():
-        if not claims()[name].headline:
-            # Only the three headline claims are confirmatory.
-            judged[name] = [replace(verdict, exploratory=True) for verdict in verdicts]
-        else:
-            judged[name] = [v if v.primary else replace(v, exploratory=True) for v in verdicts]
+        judged[name] = [
+            v
+            if (name, i) in family and v.effect.seeds >= CONFIRMATORY_SEEDS
+            # Only the three headline verdicts, on enough seeds, are confirmatory.
+            else replace(v, exploratory=True)
+            for i, v in enumerate(verdicts)
+        ]
     return judged
 
 
@@ -196,9 +198,10 @@ def _why(recipe: Recipe) -> Text:
             "无归一化的网络用 PyTorch 默认初始化即可训练，因此以它为基准方案。",
         )
     return text(
-        "With PyTorch's default initialisation the network without norm stays near chance at "
-        f"every rate tried; with “{recipe.init}” it trains, so that is the base recipe: a "
-        "comparator that never trains proves nothing.",
-        "用 PyTorch 默认初始化时，无归一化的网络在所有学习率下都停留在随机水平附近；改用 "
-        f"“{recipe.init}” 后能够训练，因此以它为基准方案：从未训练成功的对照组说明不了任何问题。",
+        "With PyTorch's default initialisation the network without norm does not train at any rate "
+        f"tried; with “{recipe.init}” and {recipe.depth} layers it does, so that is the base "
+        "recipe: a comparator that never trains proves nothing.",
+        "用 PyTorch 默认初始化时，无归一化的网络在所有学习率下都未能训练成功；改用 "
+        f"“{recipe.init}”、{recipe.depth} 层后能够训练，因此以它为基准方案："
+        "从未训练成功的对照组说明不了任何问题。",
     )

@@ -22,7 +22,6 @@ from normkit.nn.catalogue import catalogue
 from normkit.study import result
 from normkit.study.bilingual import Text, text
 from normkit.study.claims import choose
-from normkit.study.claims.cost import cost_records
 from normkit.study.context import Context
 from normkit.study.engine import Engine
 from normkit.study.events import Event, Watch, unwatched
@@ -35,7 +34,7 @@ from normkit.study.spec import TrialSpec, code_version
 from normkit.study.store import STUDY, Store
 from normkit.study.train import build
 
-SEEDS, EXPLORATORY_SEEDS, TUNING_SEEDS = 8, 3, 2
+SEEDS, EXPLORATORY_SEEDS, TUNING_SEEDS = 8, 3, 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +52,8 @@ class Study:
         batch: images per step.
         depth: layers of the model; its own default unless given.
         width: channels of the model; its own default unless given.
-        seed: repetitions with another seed share no random number with this one.
+        seed: repetitions with another seed train other networks on other batches; the split of the
+            data is the same.
         image_size: side to which all images are resized.
         limit: use a stratified subset of this many images.
         skip_bad: leave out files that are no images, instead of stopping.
@@ -248,6 +248,7 @@ class Study:
     def _full_plan(self, data: Dataset) -> Plan:
         defaults = models.defaults(self.model)
         first = 1000 * self.seed
+        _, labels = data.tensors()
         prototype = TrialSpec(
             data=data.fingerprint,
             model=self.model,
@@ -265,6 +266,7 @@ class Study:
         return Plan(
             prototype=prototype,
             classes=len(data.classes),
+            chance=float(torch.bincount(labels[data.train]).max()) / len(data.train),
             norms=("none", *norms),
             headline=self.headline,
             dropped=tuple(left_out),
@@ -272,6 +274,7 @@ class Study:
             seeds=tuple(range(first, first + SEEDS)),
             exploratory_seeds=tuple(range(first, first + EXPLORATORY_SEEDS)),
             tuning_seeds=tuple(range(first + 500, first + 500 + TUNING_SEEDS)),
+            exploratory_tuning_seeds=tuple(range(first + 500, first + 500 + TUNING_SEEDS)),
             reduced_images=max(self.batch, len(data.train) // 9),
             reduced_steps=2 * self.steps,
             depths=(depth, 2 * depth, 4 * depth),
@@ -325,12 +328,13 @@ class Study:
 
     def _model(self, context: Context, data: Dataset) -> dict[str, Any]:
         prototype = context.plan.prototype
-        counts = [record.probes["parameters"]["none"] for record in cost_records(context)]
+        with torch.random.fork_rng(devices=[]):
+            network = build(prototype.but(device="cpu"), data)
         return {
             "name": self.model,
             "depth": context.recipe.depth,
             "width": prototype.width,
-            "parameters": counts[0] if counts else None,
+            "parameters": sum(parameter.numel() for parameter in network.parameters()),
             "description": models_described(self.model),
         }
 

@@ -101,11 +101,16 @@ def tune(plan: Plan, need: Need) -> Recipe:
     )
 
 
-def grid(plan: Plan, norm: str, rates: Iterable[float], **changes: Any) -> list[TrialSpec]:
+def grid(
+    plan: Plan,
+    norm: str,
+    rates: Iterable[float],
+    seeds: Iterable[int] | None = None,
+    **changes: Any,
+) -> list[TrialSpec]:
     """The tuning trials of a norm at these rates."""
-    return [
-        plan.trial(norm, seed, rate).but(**changes) for rate in rates for seed in plan.tuning_seeds
-    ]
+    seeds = tuple(seeds or plan.tuning_seeds_of(norm))
+    return [plan.trial(norm, seed, rate).but(**changes) for rate in rates for seed in seeds]
 
 
 def best_rate(
@@ -113,9 +118,10 @@ def best_rate(
     need: Need,
     norm: str,
     rates: Iterable[float] | None = None,
+    seeds: Iterable[int] | None = None,
     **changes: Any,
 ) -> Tuned:
-    """The rate with the lowest validation loss, on the tuning seeds.
+    """The rate with the lowest validation error, on the tuning seeds.
 
     The plan's grid is widened while the best rate lies on its edge, at most twice on a side; a
     grid on which nothing learns is not, since its edge says nothing. A rate at which a seed
@@ -126,12 +132,13 @@ def best_rate(
         need: asks for trials.
         norm: the arm.
         rates: a grid of its own, which is not widened.
+        seeds: tuning seeds of its own; the arm's unless given.
         changes: what the trials have different from the plan's prototype.
     """
     tried = sorted(rates or plan.rates)
     below = above = 0 if rates else WIDENINGS
     while True:
-        specs = grid(plan, norm, tried, **changes)
+        specs = grid(plan, norm, tried, seeds, **changes)
         by_rate: dict[float, list[Record]] = {rate: [] for rate in tried}
         for spec, record in zip(specs, need(specs), strict=True):
             if record is not None:
@@ -149,10 +156,14 @@ def best_rate(
             return Tuned(best, accuracy)
 
 
-def _score(records: list[Record]) -> float:
-    """Mean validation loss; infinite if a seed diverged, or if there is no record."""
-    losses = [r.value("validation_loss") if r.status == "ok" else math.inf for r in records]
-    return statistics.fmean(losses) if losses else math.inf
+def _score(records: list[Record]) -> tuple[float, float]:
+    """Mean validation error and, where that is equal, loss; infinite if a seed diverged."""
+    if not records or any(r.status != "ok" for r in records):
+        return math.inf, math.inf
+    return (
+        statistics.fmean(r.value("validation_error") for r in records),
+        statistics.fmean(r.value("validation_loss") for r in records),
+    )
 
 
 def half_decade(rate: float, steps: int) -> float:

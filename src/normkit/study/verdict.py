@@ -60,12 +60,21 @@ def paired(differences: Sequence[float], resolution: float = 0.0) -> Effect:
     return Effect(mean, interval, n, error, n - 1)
 
 
+def widened(effect: Effect, by: float) -> Effect:
+    """The effect, its interval wider by a systematic error: that of a grid, say."""
+
+    def interval(confidence: float) -> Interval:
+        low, high = effect.interval(confidence)
+        return low - by, high + by
+
+    return replace(effect, interval=interval)
+
+
 def share_difference(successes: int, comparator: int, trials: int, seeds: int) -> Effect:
     """Difference of two shares, by exact binomial (Clopper–Pearson) intervals.
 
     Each share's interval is taken at half the error, so the difference of their ends covers at
-    least at the stated confidence. Where the trials fall into fixed groups with shares of their
-    own (initialisations), the binomial is wider than the truth, never narrower.
+    least at the stated confidence. The trials must be independent of each other.
     """
     if not trials:
         return Effect(math.nan, lambda confidence: (-math.inf, math.inf), 0)
@@ -98,6 +107,8 @@ class Verdict:
     exploratory: bool = False
     confidence: float = CONFIDENCE
     note: Text | None = None
+    lower_bound: bool = False
+    """The effect can only be larger than measured, so that it cannot be refuted."""
     undecided: Text | None = None
     """Why no verdict can be given, whatever the interval: "comparator never trained", say."""
 
@@ -119,7 +130,7 @@ class Verdict:
             delta = self.delta
         if low > delta:
             return "supported"
-        return "refuted" if high < delta else "inconclusive"
+        return "refuted" if high < delta and not self.lower_bound else "inconclusive"
 
     @property
     def error_level(self) -> float:

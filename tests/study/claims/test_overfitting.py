@@ -21,9 +21,24 @@ def run(*losses: tuple[float | None, float | None]) -> Record:
     return Record(SPEC, "ok", curve, {}, {})
 
 
-def test_the_gap_is_the_mean_over_half_a_decade_to_either_side():
-    record = run((2.0, 2.0), (0.2, 0.5), (0.1, 0.6), (0.04, 0.84), (0.01, 3.0))
-    assert gap_at(record, 0.1) == pytest.approx((0.3 + 0.5 + 0.8) / 3)
+def test_the_gap_is_read_between_the_checkpoints_above_and_below_the_level():
+    record = run((2.0, 2.0), (0.2, 0.5), (0.05, 0.55), (0.001, 9.0))
+    assert gap_at(record, 0.1) == pytest.approx((0.3 + 0.5) / 2)
+
+
+def test_checkpoints_within_half_a_decade_are_averaged():
+    record = run((0.2, 0.4), (0.2, 0.6), (0.05, 0.55), (0.05, 0.35))
+    assert gap_at(record, 0.1) == pytest.approx((0.3 + 0.4) / 2)
+
+
+def test_a_run_that_lingers_above_the_level_is_still_read_at_it():
+    lingering = run(*[(0.3, 0.7)] * 5, (0.03, 0.73))
+    level = 0.3 * (0.03 / 0.3) ** 0.5
+    assert gap_at(lingering, level) == pytest.approx((0.4 + 0.7) / 2)
+
+
+def test_a_run_that_falls_through_the_band_is_read_between_its_checkpoints():
+    assert gap_at(run((10.0, 10.2), (0.001, 0.801)), 0.1) == pytest.approx(0.5)
 
 
 def test_a_run_that_never_comes_near_has_no_gap():
@@ -31,4 +46,5 @@ def test_a_run_that_never_comes_near_has_no_gap():
 
 
 def test_a_loss_that_is_not_finite_is_left_out():
-    assert gap_at(run((0.1, None), (None, 0.2), (0.1, 0.4)), 0.1) == pytest.approx(0.3)
+    record = run((0.2, 0.5), (None, 0.2), (0.1, None), (0.05, 0.55))
+    assert gap_at(record, 0.1) == pytest.approx((0.3 + 0.5) / 2)

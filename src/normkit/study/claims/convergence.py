@@ -13,7 +13,7 @@ from normkit.study.verdict import Verdict, paired
 DELTA = math.log(1.25)
 """Smallest ratio that matters: a quarter fewer steps."""
 
-RATIO = text("times fewer", "倍")
+RATIO = text("without norm over with it", "（无归一化 ÷ 有归一化）")
 
 
 def steps_to(record: Record, target: float, limit: int) -> float:
@@ -49,8 +49,8 @@ def judge(context: Context) -> Finding:
                 own[norm],
                 1.0,
                 text(
-                    "Steps to the target, each at its own best rate",
-                    "达到目标所需步数（各用自己的最佳学习率）",
+                    "Steps to the target, without norm over with it, each at its own best rate",
+                    "达到目标所需步数之比，无归一化 ÷ 有归一化（各用自己的最佳学习率）",
                 ),
             ),
             (
@@ -58,8 +58,8 @@ def judge(context: Context) -> Finding:
                 own[norm],
                 pace["none"] / pace[norm],
                 text(
-                    "Seconds to the target, each at its own best rate",
-                    "达到目标所需时间（各用自己的最佳学习率）",
+                    "Seconds to the target, without norm over with it, each at its own best rate",
+                    "达到目标所需时间之比，无归一化 ÷ 有归一化（各用自己的最佳学习率）",
                 ),
             ),
             (
@@ -67,8 +67,9 @@ def judge(context: Context) -> Finding:
                 same[norm],
                 1.0,
                 text(
-                    "Steps to the target, both at the best rate of `none`",
-                    "达到目标所需步数（都用无归一化时的最佳学习率）",
+                    "Steps to the target, without norm over with it, "
+                    "both at the best rate of `none`",
+                    "达到目标所需步数之比，无归一化 ÷ 有归一化（都用无归一化时的最佳学习率）",
                 ),
             ),
             (
@@ -76,8 +77,9 @@ def judge(context: Context) -> Finding:
                 same[norm],
                 pace["none"] / pace[norm],
                 text(
-                    "Seconds to the target, both at the best rate of `none`",
-                    "达到目标所需时间（都用无归一化时的最佳学习率）",
+                    "Seconds to the target, without norm over with it, "
+                    "both at the best rate of `none`",
+                    "达到目标所需时间之比，无归一化 ÷ 有归一化（都用无归一化时的最佳学习率）",
                 ),
             ),
         ):
@@ -104,8 +106,9 @@ def judge(context: Context) -> Finding:
                     what=what,
                     norm=norm,
                     primary=id_ == "steps",
-                    # Checkpoints lie 25 % apart.
-                    effect=paired([math.log(factor * a / b) for a, b in pairs], math.log(1.25)),
+                    # Checkpoints lie 30 % apart.
+                    effect=paired([math.log(factor * a / b) for a, b in pairs], math.log(1.3)),
+                    lower_bound=any(b < limit <= a for a, b in pairs),
                     delta=DELTA,
                     claimed="greater",
                     style="ratio",
@@ -229,7 +232,7 @@ CLAIM = Claim(
         "budget. At least 1.25 times fewer is a difference that matters.",
         "每种方法的学习率都在同一网格上、用不参与评判的随机种子调优。目标是训练准确率达到从随机猜测到"
         "调优阶段最慢方法所达水平的十分之九。评判的量是：无归一化网络所需步数与有归一化网络所需步数之比，"
-        "按随机种子配对；始终未达到目标的运行按全部步数计。至少快 1.25 倍才算有意义的差别。",
+        "按随机种子配对；始终未达到目标的运行按全部步数计。步数之比至少为 1.25 才算有意义的差别。",
     ),
     contested=text(
         "Bjorck et al. (2018) found that the gain is the larger rate that batch norm allows: at "

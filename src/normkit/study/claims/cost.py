@@ -26,7 +26,7 @@ def cost_trials(context: Context) -> list[TrialSpec]:
     plan = context.plan
     repetitions = REPETITIONS if len(plan.seeds) >= 5 else 3
     return [
-        context.base("none", repetition, 0.0).but(
+        context.base("none", plan.seeds[0] + repetition, 0.0).but(
             kind="cost", steps=ROUNDS, arms=plan.norms, test="never"
         )
         for repetition in range(repetitions)
@@ -64,7 +64,6 @@ def judge(context: Context) -> Finding:
                 "repetition": i,
                 "milliseconds": 1e3 * s[norm],
                 "bytes": held[norm],
-                "which": "time",
             }
             for i, s in enumerate(seconds)
         ]
@@ -73,14 +72,17 @@ def judge(context: Context) -> Finding:
         verdicts.append(
             Verdict(
                 id="seconds",
-                what=text("Seconds per training step", "每个训练步的时间"),
+                what=text(
+                    "Seconds per training step, with norm over without",
+                    "每个训练步的时间，有归一化 ÷ 无归一化",
+                ),
                 norm=norm,
                 primary=True,
                 effect=paired([math.log(s[norm] / s["none"]) for s in seconds]),
                 delta=DELTA,
                 claimed="less",
                 style="ratio",
-                unit=text("times the seconds", "倍时间"),
+                unit=text("with norm over without", "（有归一化 ÷ 无归一化）"),
                 exploratory=plan.is_exploratory(norm),
             )
         )
@@ -89,14 +91,17 @@ def judge(context: Context) -> Finding:
             verdicts.append(
                 Verdict(
                     id="bytes",
-                    what=text("Bytes held for the backward pass", "为反向传播保留的内存"),
+                    what=text(
+                        "Bytes held for backward, with norm over without",
+                        "为反向传播保留的内存，有归一化 ÷ 无归一化",
+                    ),
                     norm=norm,
                     primary=False,
                     effect=exact(ratio, len(records)),
                     delta=DELTA,
                     claimed="less",
                     style="ratio",
-                    unit=text("times the bytes", "倍内存"),
+                    unit=text("with norm over without", "（有归一化 ÷ 无归一化）"),
                     exploratory=plan.is_exploratory(norm),
                     note=text("counted, not sampled", "直接计数，并非抽样"),
                 )

@@ -112,9 +112,10 @@ Runs = dict[tuple[str, str, int, int], Record | None]
 
 def _relative(record: Record | None) -> list[float]:
     """Gradient norms at the start, relative to the last layer's."""
-    if record is None:
+    start = record.probes["gradients"].get("start") if record else None
+    if start is None:
         return []
-    norms = [math.nan if n is None else n for n in record.probes["gradients"]["start"]["norms"]]
+    norms = [math.nan if n is None else n for n in start["norms"]]
     return [n / norms[-1] if norms[-1] else math.nan for n in norms]
 
 
@@ -235,10 +236,10 @@ CLAIM = Claim(
     advice={
         "supported": text(
             "If you keep PyTorch's default initialisation in a deep plain network, a norm rescues "
-            "it; for very deep ones add residual connections, since batch norm's own gradient "
-            "grows with depth.",
+            "it; for very deep ones add residual connections, and look at the figure: under batch "
+            "norm the gradient itself grows with depth.",
             "深层普通网络若沿用 PyTorch 默认初始化，归一化能救它；更深时请加残差连接，"
-            "因为批归一化自身的梯度会随深度增长。",
+            "并请看图：在批归一化下梯度自身会随深度增长。",
         ),
         "refuted": text(
             "Gradients were steady without it: change the initialisation or add residual "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping
+from itertools import pairwise
 
 from normkit.study.bilingual import Text, text
 from normkit.study.claim import Axis, Claim, Finding, Plot
@@ -25,8 +26,8 @@ DELTA_HELP = 0.005
 LEAST_LOSS = 0.005
 """The common training loss is at least this share of a guess's, so that both arms pass it."""
 
-BAND = 10**0.5
-"""The gap is the mean over the part of the run whose training loss is within this factor of it."""
+BAND = math.log(10) / 2
+"""Half a decade: how far from the common loss, in its logarithm, checkpoints are averaged."""
 
 
 def judge(context: Context) -> Finding:
@@ -49,10 +50,7 @@ def judge(context: Context) -> Finding:
         ]
     )
     plain = {n: context.by_seed({s: judged[n, s] for s in plan.seeds_of(n)}) for n in arms}
-    level = _common_loss(context, rates)
-    gaps = {
-        (norm, seed): gap_at(record, level) for norm in arms for seed, record in plain[norm].items()
-    }
+    levels = {norm: _common_loss(context, norm, rates) for norm in arms if norm != "none"}
     help_, rows = _helps(context, rates, tuning, plain)
     undecided = (
         None if context.recipe.found else text("comparator never trained", "对照组从未训练成功")
@@ -62,6 +60,8 @@ def judge(context: Context) -> Finding:
         if norm == "none":
             continue
         seeds = plan.seeds_of(norm)
+        level = levels[norm]
+        gaps = _gap_differences(plain, norm, seeds, level)
         verdicts.append(
             Verdict(
                 id="gap",
@@ -71,18 +71,16 @@ def judge(context: Context) -> Finding:
                 ),
                 norm=norm,
                 primary=True,
-                effect=paired(
-                    [gaps.get((norm, s), math.nan) - gaps.get(("none", s), math.nan) for s in seeds]
-                ),
+                effect=paired(gaps),
                 delta=DELTA_GAP,
                 claimed="less",
                 style="difference",
                 unit=text("nats", "nat"),
                 exploratory=plan.is_exploratory(norm),
-                undecided=undecided or _unreached(gaps, norm, seeds),
+                undecided=undecided or _unreached(gaps, level),
                 note=text(
-                    f"read at a training loss of about {level:.3f} nats",
-                    f"在训练损失约为 {level:.3f} nat 处读取",
+                    f"read at a training loss of {level or 0:.3f} nats",
+                    f"在训练损失为 {level or 0:.3f} nat 处读取",
                 ),
             )
         )
@@ -111,7 +109,7 @@ def judge(context: Context) -> Finding:
                 undecided=undecided,
             )
         )
-    figures = [_gap_figure(context, plain, level)]
+    figures = [_gap_figure(context, plain, levels)]
     return Finding(verdicts, [*figures, _help_figure(rows)] if plan.penalties else figures)
 
 
@@ -127,8 +125,14 @@ def _rates(context: Context, arms: tuple[str, ...]) -> dict[str, float]:
         "images": plan.reduced_images,
         "steps": plan.reduced_steps,
     }
-    context.need(spec for norm in arms for spec in grid(plan, norm, grids[norm], **changes))
-    return {norm: best_rate(plan, context.need, norm, grids[norm], **changes).rate for norm in arms}
+    seeds = {norm: plan.retuning_seeds_of(norm) for norm in arms}
+    context.need(
+        spec for norm in arms for spec in grid(plan, norm, grids[norm], seeds[norm], **changes)
+    )
+    return {
+        norm: best_rate(plan, context.need, norm, grids[norm], seeds[norm], **changes).rate
+        for norm in arms
+    }
 
 
 def _trial(context: Context, norm: str, seed: int, rate: float) -> TrialSpec:
@@ -146,7 +150,8 @@ Tuning = dict[float, list[TrialSpec]]
 
 def _plain(context: Context, norm: str, rate: float) -> list[TrialSpec]:
     """Tuning trials without a penalty."""
-    return [_trial(context, norm, s, rate).but(test="never") for s in context.plan.tuning_seeds]
+    seeds = context.plan.retuning_seeds_of(norm)
+    return [_trial(context, norm, s, rate).but(test="never") for s in seeds]
 
 
 def _penalised(context: Context, norm: str, rate: float) -> dict[str, Tuning]:
@@ -160,47 +165,76 @@ def _penalised(context: Context, norm: str, rate: float) -> dict[str, Tuning]:
     }
 
 
-def _common_loss(context: Context, rates: Mapping[str, float]) -> float:
-    """The training loss that every arm reaches: a little above the slowest arm's lowest."""
+def _common_loss(context: Context, norm: str, rates: Mapping[str, float]) -> float | None:
+    """The training loss at which a norm is compared with "none"; None if either never fits.
+
+    A little above the lowest that the slower of the two reaches in tuning. Each norm has its own,
+    so that one which fits badly does not spoil the comparison of another.
+    """
+    guess = math.log(context.plan.classes)
     lowest = []
-    for norm, rate in rates.items():
+    for arm in ("none", norm):
         reached = [
             min((v for v in record.column("train_loss") if math.isfinite(v)), default=math.inf)
-            for record in context.need(_plain(context, norm, rate))
+            for record in context.need(_plain(context, arm, rates[arm]))
             if record is not None
         ]
         lowest.append(statistics.median(reached or [math.inf]))
-    slowest = max((value for value in lowest if math.isfinite(value)), default=math.nan)
-    return max(1.5 * slowest, LEAST_LOSS * math.log(context.plan.classes))
+    level = max(1.5 * max(lowest), LEAST_LOSS * guess)
+    return level if level < guess / 4 else None
 
 
 def gap_at(record: Record, level: float) -> float:
-    """Test minus training loss where the training loss is about `level`; NaN if it never is.
+    """Test minus training loss where the training loss is `level`; NaN if it never is.
 
-    The mean over a band of training losses, half a decade to either side: a single reading would
-    be as noisy as the evaluation of a network in the middle of training.
+    Read between the mean of the checkpoints half a decade above the level and that of those half
+    a decade below it, in proportion to the logarithm: a single reading would be as noisy as the
+    evaluation of a network in the middle of training. Where a side has none, its checkpoint
+    nearest to the crossing is taken.
     """
-    gaps = [
-        test - train
+    points = [
+        (math.log(train / level), test - train)
         for train, test in zip(record.column("train_loss"), record.column("test_loss"), strict=True)
-        if level / BAND <= train <= level * BAND and math.isfinite(test)
+        if math.isfinite(train + test) and train > 0
     ]
-    return statistics.fmean(gaps) if gaps else math.nan
+    above = [point for point in points if 0 <= point[0] <= BAND]
+    below = [point for point in points if -BAND <= point[0] < 0]
+    crossing = next(((a, b) for a, b in pairwise(points) if a[0] >= 0 > b[0]), None)
+    if crossing is None:
+        return math.nan
+    high, gap_above = map(statistics.fmean, zip(*(above or crossing[:1]), strict=True))
+    low, gap_below = map(statistics.fmean, zip(*(below or crossing[1:]), strict=True))
+    return gap_below + (gap_above - gap_below) * low / (low - high)
 
 
-def _unreached(
-    gaps: Mapping[tuple[str, int], float], norm: str, seeds: tuple[int, ...]
-) -> Text | None:
-    """Told where the common training loss was passed by too few pairs to compare at it."""
-    pairs = sum(
-        math.isfinite(gaps.get((norm, s), math.nan) + gaps.get(("none", s), math.nan))
+def _gap_differences(
+    plain: Mapping[str, Mapping[int, Record]],
+    norm: str,
+    seeds: tuple[int, ...],
+    level: float | None,
+) -> list[float]:
+    """The norm's gap minus that of "none", for each seed; NaN without a partner."""
+    return [
+        gap_at(plain[norm][s], level) - gap_at(plain["none"][s], level)
+        if level is not None and s in plain[norm] and s in plain["none"]
+        else math.nan
         for s in seeds
-    )
-    if 2 * pairs > len(seeds):
+    ]
+
+
+def _unreached(gaps: list[float], level: float | None) -> Text | None:
+    """Told where there is no training loss at which enough pairs can be compared."""
+    if level is None:
+        return text(
+            "one of the two never fitted the reduced training set",
+            "两者之一从未拟合缩减后的训练集",
+        )
+    pairs = sum(map(math.isfinite, gaps))
+    if 2 * pairs > len(gaps):
         return None
     return text(
-        f"only {pairs} of {len(seeds)} pairs reached the common training loss",
-        f"{len(seeds)} 对中只有 {pairs} 对达到了共同的训练损失",
+        f"only {pairs} of {len(gaps)} pairs reached the common training loss",
+        f"{len(gaps)} 对中只有 {pairs} 对达到了共同的训练损失",
     )
 
 
@@ -262,25 +296,24 @@ def _best_strength(context: Context, tuning: Tuning) -> float:
 
 
 def _gap_figure(
-    context: Context, plain: Mapping[str, Mapping[int, Record]], level: float
+    context: Context, plain: Mapping[str, Mapping[int, Record]], levels: Mapping[str, float | None]
 ) -> dict[str, object]:
+    plan = context.plan
+    level = levels[plan.headline]
     rows = [
-        {
-            "norm": norm,
-            "seed": seed,
-            "gap": gap if math.isfinite(gap := gap_at(record, level)) else None,
-        }
+        {"norm": norm, "seed": seed, "gap": gap if math.isfinite(gap) else None}
         for norm, records in plain.items()
         for seed, record in records.items()
+        for gap in [math.nan if level is None else gap_at(record, level)]
     ]
     return Plot(
         id="gap",
         title=text("Gap of test over training loss", "测试损失与训练损失之差"),
         caption=text(
-            f"One dot per seed, {context.plan.reduced_images} training images, read where the "
-            f"training loss is about {level:.3f} nats. Lower is better.",
-            f"每点为一个随机种子；训练图像 {context.plan.reduced_images} 张；在训练损失约为 "
-            f"{level:.3f} nat 处读取。越低越好。",
+            f"One dot per seed, {plan.reduced_images} training images, {plan.reduced_steps} steps, "
+            f"read where the training loss is {level or 0:.3f} nats. Lower is better.",
+            f"每点为一个随机种子；训练图像 {plan.reduced_images} 张，{plan.reduced_steps} 步；"
+            f"在训练损失为 {level or 0:.3f} nat 处读取。越低越好。",
         ),
         kind="points",
         x=Axis("norm", text("norm", "归一化方法"), "category"),
@@ -324,13 +357,13 @@ CLAIM = Claim(
         "归一化有一定的正则化作用：网络更不容易过拟合，对 Dropout、L1、L2 正则化的依赖减少。",
     ),
     measured=text(
-        "Training twice as long on a ninth of the images, so that every arm can fit them, each at "
-        "its own best rate there. (a) Test loss minus training loss, read at the same "
-        "training loss for all arms, so that a norm is not rewarded for training less, nor blamed "
+        "Training on so few images that a network can fit them all (how many, and at which loss, "
+        "stands below the figure). (a) Test loss minus training loss, read at the same training "
+        "loss for all arms, so that a norm is not rewarded for training less, nor blamed "
         "for training more; 0.05 nats matter. (b) How much less dropout, L1 and L2, each at a "
         "strength chosen in validation, lower the test error once the norm is there; half a "
         "percentage point matters.",
-        "只用九分之一的图像、训练两倍的步数，使每种方法都能拟合它们，各用在此调出的最佳学习率。（甲）"
+        "只用很少的图像训练，使网络能够完全拟合它们（张数与读取处的损失见图下说明）。（甲）"
         "在各方法训练损失相同的时刻，读取测试损失与训练损失之差，"
         "这样既不会因训练得少而占便宜，也不会因训练得多而吃亏；相差 0.05 nat 才算有意义。"
         "（乙）有了归一化之后，"

@@ -13,8 +13,6 @@ from normkit.study.verdict import Verdict, exact
 TOLERANCE = 0.01
 """Largest deviation of a mean from zero, or of a variance from one, that counts as equal."""
 
-MOMENTS = {"start": text("before training", "训练前"), "end": text("after training", "训练后")}
-
 
 def judge(context: Context) -> Finding:
     """Worst deviation of mean and variance over the norm's own axes: an identity."""
@@ -75,7 +73,6 @@ def _left_out(runs: dict[int, Record]) -> int:
 def _histograms(runs: dict[str, dict[int, Record]]) -> dict[str, object]:
     """One channel's values in the middle layer, as they enter the norm and as they leave it."""
     rows: list[dict[str, object]] = []
-    facets = {}
     for norm, by_seed in runs.items():
         record = next(iter(by_seed.values()), None)
         shown = record.probes["standardise"].get("end", {}).get("shown") if record else None

@@ -1,0 +1,68 @@
+"""Rebuild what the README shows of a study: its table of verdicts, and the picture of its report.
+
+    python docs/build.py [STUDY_FOLDER]
+
+With a study's folder its results become the sample in docs/sample first.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from normkit import report
+
+ROOT = Path(__file__).parents[1]
+SAMPLE = ROOT / "docs" / "sample" / "results.json"
+PICTURE = ROOT / "docs" / "images" / "report.png"
+README = ROOT / "README.md"
+BEGIN = "<!-- made by docs/build.py from docs/sample/results.json -->\n"
+END = "<!-- end -->\n"
+WIDTH = 100
+
+
+def table(results: dict[str, Any]) -> str:
+    """What the README shows: the text that a study ends with."""
+    return f"```\n{report.text(results, width=WIDTH).strip()}\n```\n"
+
+
+def with_table(readme: str, results: dict[str, Any]) -> str:
+    """The README, its table rebuilt."""
+    before, rest = readme.split(BEGIN)
+    _, after = rest.split(END)
+    return before + BEGIN + table(results) + END + after
+
+
+def take_picture(results: dict[str, Any], path: Path) -> None:
+    """The first screen of the report, as Chromium shows it."""
+    from playwright.sync_api import sync_playwright
+
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        page_file = report.write(results, Path(folder), "both")
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"),
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        page = browser.new_page(viewport={"width": 1180, "height": 1000}, device_scale_factor=1.5)
+        page.goto(page_file.as_uri())
+        path.parent.mkdir(exist_ok=True)
+        page.screenshot(path=path)
+        browser.close()
+
+
+def main() -> None:
+    """Rebuild the table and the picture."""
+    if len(sys.argv) > 1:
+        SAMPLE.parent.mkdir(exist_ok=True)
+        shutil.copy(Path(sys.argv[1]) / "results.json", SAMPLE)
+    results = json.loads(SAMPLE.read_text("utf-8"))
+    README.write_text(with_table(README.read_text("utf-8"), results), "utf-8")
+    take_picture(results, PICTURE)
+
+
+if __name__ == "__main__":
+    main()

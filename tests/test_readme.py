@@ -1,0 +1,82 @@
+"""What the README shows is what the product does."""
+
+from __future__ import annotations
+
+import doctest
+import importlib.util
+import json
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from normkit.cli import app
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+
+spec = importlib.util.spec_from_file_location("build_docs", ROOT / "docs" / "build.py")
+build = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(build)
+
+COMMANDS = sorted(
+    {command.strip() for command in re.findall(r"(?:^|`)(normkit [^`#\n]+)", README, re.MULTILINE)}
+)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with what the README's commands name: images, arrays and a finished study."""
+    generator = np.random.default_rng(0)
+    for name in "ab":
+        for i in range(120):
+            path = tmp_path / "PATH" / name / f"{i}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(generator.integers(0, 255, (8, 8), dtype=np.uint8)).save(path)
+    images = generator.integers(0, 255, (240, 8, 8), dtype=np.uint8)
+    np.savez(tmp_path / "FILE", x=images, y=np.arange(240) % 2)
+    (tmp_path / "FILE.npz").rename(tmp_path / "FILE")
+    study = tmp_path / "studies" / "digits"  # where `make study` puts it
+    study.mkdir(parents=True)
+    (study / "results.json").write_text(build.SAMPLE.read_text("utf-8"), "utf-8")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_is_understood(command: str, home: Path) -> None:
+    words = shlex.split(command.replace("--limit 2000", "--limit 200"))[1:]
+    if words[0] == "study" and "--dry-run" not in words:
+        words.append("--dry-run")
+    outcome = CliRunner().invoke(app, words)
+    assert outcome.exit_code == 0, outcome.output
+    assert outcome.output.strip()
+
+
+def test_the_commands_were_found() -> None:
+    assert len(COMMANDS) >= 12
+
+
+def test_the_layers_example_runs() -> None:
+    failed, tried = doctest.testfile(str(ROOT / "README.md"), module_relative=False)
+    assert (failed, tried > 3) == (0, True)
+
+
+def test_the_table_is_the_samples() -> None:
+    results = json.loads(build.SAMPLE.read_text("utf-8"))
+    assert build.with_table(README, results) == README
+
+
+def test_the_picture_is_there() -> None:
+    with Image.open(build.PICTURE) as picture:
+        assert picture.width > 1000
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\(([^)h][^)]*)\)", README))
+def test_every_link_leads_somewhere(link: str) -> None:
+    assert (ROOT / link).exists()
