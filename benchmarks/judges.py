@@ -55,12 +55,10 @@ class Effect:
     """Whether the claim needs a comparator that trains."""
 
 
-# The simulated gap is read at a training loss above zero, where only part of it is open:
-# the truth at δ allows for that.
 EFFECTS: dict[str, list[Effect]] = {
     "standardise": [Effect("identity", "deviation", 1e-4, 0.02, 0.1, 1.0, False)],
     "convergence": [Effect("steps", "speed", 2.0, 1.25, 1.0, 0.6)],
-    "learning_rate": [Effect("largest", "rate_decades", 1.0, 0.301, 0.0, -0.5)],
+    "learning_rate": [Effect("largest", "rate_decades", 1.5, 0.301, 0.0, -1.0, False)],
     "overfitting": [
         Effect("gap", "gap", -0.2, -0.05, 0.0, 0.2),
         Effect("reliance", "reliance", 3.0, 0.5, 0.0, -2.0),
@@ -99,6 +97,22 @@ def scenarios(effect: Effect) -> list[Scenario]:
             frozenset({"supported"}),
         ),
     ]
+    if effect.verdict not in ("identity", "slope_default", "seconds"):
+        found.append(
+            Scenario(
+                "norm never trains",
+                world(effect.real, norm_trains=False),
+                frozenset({"supported"}),
+            )
+        )
+    if effect.verdict == "gap":
+        found.append(
+            Scenario(
+                "comparator never fits",
+                world(effect.real, none_fits=False),
+                frozenset({"supported", "refuted"}),
+            )
+        )
     if effect.compares:
         found.append(
             Scenario(

@@ -10,7 +10,7 @@ from typing import Any
 from normkit.study.bilingual import Text, text
 from normkit.study.spec import TrialSpec
 
-BUDGETS = {"quick": 1.0, "standard": 7.2}
+BUDGETS = {"quick": 1.0, "standard": 7.0}
 """Minutes of training that each named budget allows; start-up and the report come on top."""
 
 HALF_DECADES = (0.01, 0.03, 0.1, 0.3)
