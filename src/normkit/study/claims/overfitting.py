@@ -106,7 +106,7 @@ def judge(context: Context) -> Finding:
                 style="points",
                 unit=text("percentage points", "个百分点"),
                 exploratory=plan.is_exploratory(norm),
-                undecided=undecided,
+                undecided=undecided or _unfitted(level),
             )
         )
     figures = [_gap_figure(context, plain, levels)]
@@ -222,13 +222,20 @@ def _gap_differences(
     ]
 
 
+def _unfitted(level: float | None) -> Text | None:
+    """Told where an arm never fitted the reduced set: a network at chance needs no penalty."""
+    if level is not None:
+        return None
+    return text(
+        "one of the two never fitted the reduced training set",
+        "两者之一从未拟合缩减后的训练集",
+    )
+
+
 def _unreached(gaps: list[float], level: float | None) -> Text | None:
     """Told where there is no training loss at which enough pairs can be compared."""
     if level is None:
-        return text(
-            "one of the two never fitted the reduced training set",
-            "两者之一从未拟合缩减后的训练集",
-        )
+        return _unfitted(level)
     pairs = sum(map(math.isfinite, gaps))
     if 2 * pairs > len(gaps):
         return None
