@@ -229,7 +229,7 @@ CLAIM = Claim(
         "The target is a training accuracy nine tenths of the way from chance to what the slowest "
         "arm reached in tuning. Judged is the ratio of the steps that the network without norm "
         "needs to those with it, paired by seed; a run that never arrives counts with the whole "
-        "budget. At least 1.25 times fewer is a difference that matters.",
+        "budget. A ratio of 1.25 is the smallest that matters.",
         "每种方法的学习率都在同一网格上、用不参与评判的随机种子调优。目标是训练准确率达到从随机猜测到"
         "调优阶段最慢方法所达水平的十分之九。评判的量是：无归一化网络所需步数与有归一化网络所需步数之比，"
         "按随机种子配对；始终未达到目标的运行按全部步数计。步数之比至少为 1.25 才算有意义的差别。",
