@@ -148,6 +148,7 @@ def plan(claim: str, seeds: int = 8) -> Plan:
         exploratory_seeds=(0, 1, 2),
         tuning_seeds=(500, 501, 502, 503),
         exploratory_tuning_seeds=(500, 501, 502, 503),
+        gap_seeds=tuple(range(2 * seeds)),
         reduced_images=128,
         reduced_steps=400,
         rate_per_initialisation=False,

@@ -12,8 +12,10 @@ import torch
 
 from normkit.data import Dataset, prepare
 from normkit.study import Study, StudyResult, train
+from normkit.study.claims import claims
 from normkit.study.engine import Failure, Task
 from normkit.study.events import Event
+from normkit.study.plan import Plan
 from normkit.study.record import Record
 from normkit.study.spec import TrialSpec
 
@@ -124,3 +126,26 @@ def here(shared_cache: Path, monkeypatch: pytest.MonkeyPatch) -> type[HereEngine
 def copy(finished: Finished, tmp_path: Path) -> Path:
     """A copy of the finished study's folder, to be changed."""
     return Path(shutil.copytree(finished.result.folder, tmp_path / "copy"))
+
+
+@pytest.fixture(scope="session")
+def full_plan() -> Plan:
+    """A plan of all claims, before anything is cut."""
+    prototype = TrialSpec(
+        data="d", model="plain", norm="none", seed=0, rate=0.0, steps=200, batch=32, depth=8
+    )
+    return Plan(
+        prototype=prototype,
+        classes=10,
+        chance=0.1,
+        norms=("none", "batch", "group"),
+        headline="batch",
+        claims=tuple(claims()),
+        seeds=tuple(range(8)),
+        exploratory_seeds=(0, 1, 2),
+        tuning_seeds=(500, 501),
+        exploratory_tuning_seeds=(500, 501),
+        gap_seeds=tuple(range(16)),
+        reduced_images=128,
+        reduced_steps=400,
+    )

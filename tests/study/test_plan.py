@@ -4,58 +4,33 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-import pytest
-
-from normkit.study.claims import claims
 from normkit.study.plan import Plan, fit, ladder
 from normkit.study.rehearsal import rehearse
-from normkit.study.spec import TrialSpec
 
 
-@pytest.fixture(scope="module")
-def full() -> Plan:
-    prototype = TrialSpec(
-        data="d", model="plain", norm="none", seed=0, rate=0.0, steps=200, batch=32, depth=8
-    )
-    return Plan(
-        prototype=prototype,
-        classes=10,
-        chance=0.1,
-        norms=("none", "batch", "group"),
-        headline="batch",
-        claims=tuple(claims()),
-        seeds=tuple(range(8)),
-        exploratory_seeds=(0, 1, 2),
-        tuning_seeds=(500, 501),
-        exploratory_tuning_seeds=(500, 501),
-        reduced_images=128,
-        reduced_steps=400,
-    )
-
-
-def test_every_cut_asks_for_fewer_steps(full):
-    steps = [sum(task.spec.steps + 1 for task in rehearse(plan)) for plan in ladder(full)]
+def test_every_cut_asks_for_fewer_steps(full_plan):
+    steps = [sum(task.spec.steps + 1 for task in rehearse(plan)) for plan in ladder(full_plan)]
     assert all(after < before for before, after in pairwise(steps))
 
 
-def test_every_cut_is_told_in_both_languages(full):
-    for i, plan in enumerate(ladder(full)):
+def test_every_cut_is_told_in_both_languages(full_plan):
+    for i, plan in enumerate(ladder(full_plan)):
         assert len(plan.dropped) == i
         assert all(told["en"] and told["zh"] for told in plan.dropped)
 
 
-def test_a_cut_that_changes_nothing_is_not_told(full):
-    alone = Plan(**{**vars(full), "norms": ("none", "batch")})
+def test_a_cut_that_changes_nothing_is_not_told(full_plan):
+    alone = Plan(**{**vars(full_plan), "norms": ("none", "batch")})
     assert not any("headline norm" in told["en"] for told in ladder(alone)[-1].dropped)
 
 
-def test_a_cut_of_a_claim_that_is_not_asked_for_is_not_told(full):
-    one = Plan(**{**vars(full), "claims": ("cost",)})
+def test_a_cut_of_a_claim_that_is_not_asked_for_is_not_told(full_plan):
+    one = Plan(**{**vars(full_plan), "claims": ("cost",)})
     assert not any("`" in told["en"] for told in ladder(one)[-1].dropped)
 
 
-def test_the_first_plan_that_fits_is_taken(full):
-    plans = ladder(full)
+def test_the_first_plan_that_fits_is_taken(full_plan):
+    plans = ladder(full_plan)
 
     def cost(plan: Plan) -> float:
         return float(len(plans) - plans.index(plan))
@@ -64,26 +39,26 @@ def test_the_first_plan_that_fits_is_taken(full):
     assert fit(plans, cost, len(plans) - 2.5) == 3
 
 
-def test_the_smallest_plan_is_taken_where_none_fits(full):
-    plans = ladder(full)
+def test_the_smallest_plan_is_taken_where_none_fits(full_plan):
+    plans = ladder(full_plan)
     assert fit(plans, lambda plan: 1.0, 0.5) == len(plans) - 1
 
 
-def test_exploratory_seeds_are_a_part_of_the_judged_ones_on_every_level(full):
-    for plan in ladder(full):
+def test_exploratory_seeds_are_a_part_of_the_judged_ones_on_every_level(full_plan):
+    for plan in ladder(full_plan):
         assert set(plan.exploratory_seeds) <= set(plan.seeds)
 
 
-def test_tuning_seeds_are_never_judged(full):
-    judged = {task.spec.seed for task in rehearse(full) if task.spec.test != "never"}
-    assert judged.isdisjoint(full.tuning_seeds)
+def test_tuning_seeds_are_never_judged(full_plan):
+    judged = {task.spec.seed for task in rehearse(full_plan) if task.spec.test != "never"}
+    assert judged.isdisjoint(full_plan.tuning_seeds)
 
 
-def test_tuning_never_reads_the_test_part(full):
-    assert {task.spec.test for task in rehearse(full) if task.spec.seed >= 500} == {"never"}
+def test_tuning_never_reads_the_test_part(full_plan):
+    assert {task.spec.test for task in rehearse(full_plan) if task.spec.seed >= 500} == {"never"}
 
 
-def test_fewer_than_eight_seeds_make_every_verdict_exploratory(full):
-    assert not full.is_exploratory("batch")
-    assert full.is_exploratory("group")
-    assert ladder(full)[-1].is_exploratory("batch")
+def test_fewer_than_eight_seeds_make_every_verdict_exploratory(full_plan):
+    assert not full_plan.is_exploratory("batch")
+    assert full_plan.is_exploratory("group")
+    assert ladder(full_plan)[-1].is_exploratory("batch")

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-import torch
+import pytest
 
+from normkit.study.engine import Failure, Task, WorkerError
+from normkit.study.plan import Plan
+from normkit.study.record import Record
 from normkit.study.rehearsal import estimate, measure_pace, rehearse
 
 
@@ -32,13 +36,34 @@ def test_more_seeds_cost_more_and_more_workers_less(finished: Any, here: type) -
     assert cost / 2 < estimate(plan, pace, data, workers=2) < cost
 
 
-def test_measuring_the_pace_leaves_threads_and_random_state(finished: Any, here: type) -> None:
-    data = finished.study.prepare()
-    plan = finished.study.outline(data).plan
-    torch.set_num_threads(2)
-    state = torch.get_rng_state()
-    pace = measure_pace(plan, data, steps=4)
-    assert torch.get_num_threads() == 2
-    assert torch.equal(torch.get_rng_state(), state)
-    assert set(pace) == set(plan.norms)
-    assert all(second > 0 for times in pace.values() for second in times)
+class Paced:
+    """An engine whose steps take 1 and 3 seconds by turns, and fail for some norms."""
+
+    def __init__(self, *failing: str) -> None:
+        self.failing = failing
+
+    def run(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, Record | Failure]]:
+        for i, task in enumerate(tasks):
+            times = {"step": (1.0, 3.0)[i % 2], "image": (0.1, 0.5)[i % 2]}
+            record = Record(task.spec, "ok", [], {}, {}, times)
+            failed = task.spec.norm in self.failing
+            yield task, Failure(task, "no luck") if failed else record
+
+
+@pytest.fixture
+def plan(finished: Any, here: type) -> Plan:
+    return finished.study.outline(finished.study.prepare()).plan
+
+
+def test_the_pace_is_what_all_workers_take_on_average(plan: Plan) -> None:
+    assert measure_pace(plan, Paced(), workers=2) == dict.fromkeys(plan.norms, (2.0, 0.3))
+
+
+def test_a_norm_that_cannot_take_a_step_counts_as_the_slowest(plan: Plan) -> None:
+    pace = measure_pace(plan, Paced("batch"), workers=2)
+    assert pace["batch"] == pace["none"] == (2.0, 0.3)
+
+
+def test_where_none_can_take_a_step_the_reason_is_told(plan: Plan) -> None:
+    with pytest.raises(WorkerError, match="no luck"):
+        measure_pace(plan, Paced("none", "batch"), workers=1)

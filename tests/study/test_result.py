@@ -9,6 +9,11 @@ from typing import Any
 import pytest
 
 from normkit.study import StoreError, StudyResult
+from normkit.study.claims import claims
+from normkit.study.context import Context
+from normkit.study.plan import Plan
+from normkit.study.result import adjusted
+from normkit.study.simulation import SimulatedTrials
 
 
 def test_rows_are_flat(finished: Any) -> None:
@@ -44,3 +49,17 @@ def test_a_folder_without_results_is_refused(tmp_path: Path, content: str | None
         (tmp_path / "results.json").write_text(content)
     with pytest.raises(StoreError, match=r"holds no readable results\.json: run `normkit study"):
         StudyResult.load(tmp_path)
+
+
+def test_holms_family_is_one_verdict_of_each_headline_claim(full_plan: Plan) -> None:
+    context = Context(full_plan, SimulatedTrials())
+    findings = {name: claims()[name].judge(context) for name in full_plan.claims}
+    verdicts = [v for found in adjusted(full_plan, findings).values() for v in found]
+    confirmatory = [v for v in verdicts if not v.exploratory]
+    assert {(v.id, v.norm) for v in confirmatory} == {
+        ("steps", "batch"),
+        ("gap", "batch"),
+        ("share_base", "batch"),
+    }
+    assert sorted(v.confidence for v in confirmatory) == pytest.approx([0.95, 0.975, 1 - 0.05 / 3])
+    assert all(v.confidence == 0.95 for v in verdicts if v.exploratory)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 import torch
 
 from normkit.data import Dataset
@@ -31,4 +32,18 @@ def test_all_that_is_not_time_comes_out_the_same_again(digits: Dataset, trial: T
     state = torch.get_rng_state()
     first, second = (train.run(spec, (), digits) for _ in range(2))
     assert (first.training(), first.probes) == (second.training(), second.probes)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_the_pace_is_seconds_of_a_step_and_of_evaluating_an_image(
+    digits: Dataset, trial: Trial
+) -> None:
+    times = train.run(trial(kind="pace"), (), digits).times
+    assert 0 < times["image"] < times["step"]
+
+
+@pytest.mark.parametrize("kind", ["cost", "pace"])
+def test_timing_leaves_the_random_state(digits: Dataset, trial: Trial, kind: str) -> None:
+    state = torch.get_rng_state()
+    train.run(trial(kind=kind, steps=4, arms=("batch",)), (), digits)
     assert torch.equal(torch.get_rng_state(), state)

@@ -30,6 +30,7 @@ def plan(**changes: object) -> Plan:
         "exploratory_seeds": (0,),
         "tuning_seeds": (500, 501),
         "exploratory_tuning_seeds": (500,),
+        "gap_seeds": (0, 1, 2, 3),
         "reduced_images": 4,
         "reduced_steps": 20,
     }

@@ -13,10 +13,13 @@ from normkit.study.bilingual import text
 from normkit.study.verdict import (
     Effect,
     Verdict,
+    added,
     exact,
     holm,
+    negated,
     paired,
     share_difference,
+    widened,
 )
 
 
@@ -101,6 +104,42 @@ def test_equal_differences_of_a_coarse_measure_keep_a_spread():
     assert fine.interval(0.95) == (0.5, 0.5)
     low, high = coarse.interval(0.95)
     assert high - low > 0.2
+
+
+def test_a_systematic_error_widens_an_interval_on_both_sides():
+    plain = paired([1.0, 2.0, 3.0])
+    wide = widened(plain, 0.5)
+    low, high = plain.interval(0.95)
+    assert wide.interval(0.95) == (low - 0.5, high + 0.5)
+    assert wide.value == plain.value
+
+
+def test_a_difference_can_be_taken_the_other_way_round():
+    effect = paired([1.0, 2.0, 4.0])
+    low, high = effect.interval(0.95)
+    assert negated(effect).interval(0.95) == (-high, -low)
+    assert negated(effect).value == -effect.value
+
+
+def test_a_sum_of_estimates_covers_the_sum_of_their_truths():
+    random = np.random.default_rng(0)
+    covered = 0
+    for _ in range(1000):
+        total = added(paired(random.normal(1, 0.3, 8)), paired(random.normal(-2, 0.1, 5)))
+        low, high = total.interval(0.95)
+        covered += low <= -1 <= high
+    assert 0.935 <= covered / 1000 <= 0.965
+
+
+def test_a_sum_with_an_estimate_of_no_spread_keeps_the_others_interval():
+    effect = paired([1.0, 2.0, 4.0])
+    total = added(effect, paired([3.0, 3.0]))
+    low, high = effect.interval(0.95)
+    assert total.interval(0.95) == pytest.approx((low + 3, high + 3))
+
+
+def test_a_sum_with_a_single_pair_has_no_interval():
+    assert added(paired([1.0]), paired([1.0, 2.0])).interval(0.95) == (-math.inf, math.inf)
 
 
 def test_the_interval_of_shares_covers_at_least_as_often_as_it_says():

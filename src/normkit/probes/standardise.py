@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -116,11 +115,32 @@ def _eps(norm: nn.Module) -> float:
     return float(eps) if isinstance(eps, float) else torch.finfo(torch.float32).eps
 
 
-def histogram(values: Tensor, bins: int = 41, span: Sequence[float] = (-4.0, 4.0)) -> list[float]:
-    """Density of the values on a fixed grid; what lies outside counts to the outermost bins."""
-    low, high = span
-    width = (high - low) / bins
-    counts = torch.histc(
-        values.float().cpu().clamp(low + width / 2, high - width / 2), bins, low, high
-    )
-    return [float(count) for count in counts / (counts.sum().clamp(min=1) * width)]
+@dataclass(frozen=True)
+class Histogram:
+    """Shares of the values in equal bins between `low` and `high`."""
+
+    low: float
+    high: float
+    shares: list[float]
+
+
+def histogram(values: Tensor, bins: int = 41, tail: float = 0.005) -> Histogram:
+    """Shares of the values in bins that span all but a tail on either side.
+
+    Args:
+        values: of any shape; at least one, all finite.
+        bins: number of bins.
+        tail: share of the values left out on each side, so that a few far ones do not squeeze
+            the rest into one bin.
+
+    >>> histogram(torch.tensor([0.0, 1.0, 1.0, 2.0]), bins=2, tail=0.0)
+    Histogram(low=0.0, high=2.0, shares=[0.25, 0.75])
+    """
+    flat = values.detach().flatten().double().cpu()
+    ordered = flat.sort().values
+    cut = int(tail * len(ordered))
+    low, high = float(ordered[cut]), float(ordered[-1 - cut])
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    counts = torch.histc(flat, bins, low, high)
+    return Histogram(low, high, [float(count) for count in counts / len(flat)])

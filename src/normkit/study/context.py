@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from normkit.study.engine import Task
 from normkit.study.plan import Plan
@@ -20,6 +20,27 @@ class NeedTrials(Exception):  # noqa: N818 - a request, not an error
     def __init__(self, tasks: Sequence[Task]) -> None:
         super().__init__(f"{len(tasks)} trials have not run yet")
         self.tasks = tuple(tasks)
+
+
+T = TypeVar("T")
+
+
+def together(parts: Sequence[Callable[[], T]]) -> list[T]:
+    """What every part of a judge returns; what any of them asks for is asked for in one request.
+
+    Raises:
+        NeedTrials: a part asks for trials that have not run yet.
+    """
+    answers: list[T] = []
+    tasks: list[Task] = []
+    for part in parts:
+        try:
+            answers.append(part())
+        except NeedTrials as need:
+            tasks.extend(need.tasks)
+    if tasks:
+        raise NeedTrials(tasks)
+    return answers
 
 
 class Source(Protocol):

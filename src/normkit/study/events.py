@@ -15,7 +15,6 @@ class Event:
     done: int = 0
     total: int = 0
     seconds_left: float | None = None
-    message: str = ""
 
 
 Watch = Callable[[Event], None]

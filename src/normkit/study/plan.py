@@ -49,6 +49,8 @@ class Plan:
     exploratory_seeds: tuple[int, ...]
     tuning_seeds: tuple[int, ...]
     exploratory_tuning_seeds: tuple[int, ...]
+    gap_seeds: tuple[int, ...]
+    """Those of the gap in the claim about over-fitting, which varies more between seeds."""
     reduced_images: int
     """Training images left in the claim about over-fitting."""
     reduced_steps: int
@@ -72,6 +74,10 @@ class Plan:
     def seeds_of(self, norm: str) -> tuple[int, ...]:
         """The judged seeds of an arm: a part of those of "none", so that every one has a pair."""
         return self.seeds if norm in ("none", self.headline) else self.exploratory_seeds
+
+    def gap_seeds_of(self, norm: str) -> tuple[int, ...]:
+        """The judged seeds of an arm where the gap of test over training loss is read."""
+        return self.gap_seeds if norm in ("none", self.headline) else self.exploratory_seeds
 
     def tuning_seeds_of(self, norm: str) -> tuple[int, ...]:
         """The seeds on which an arm's base rate is tuned."""
@@ -113,7 +119,10 @@ def _leave_out(claim: str) -> Callable[[Plan], Plan]:
 
 def _few_seeds(count: int) -> Callable[[Plan], Plan]:
     return lambda plan: replace(
-        plan, seeds=plan.seeds[:count], exploratory_seeds=plan.exploratory_seeds[:count]
+        plan,
+        seeds=plan.seeds[:count],
+        exploratory_seeds=plan.exploratory_seeds[:count],
+        gap_seeds=plan.gap_seeds[:count],
     )
 
 
@@ -196,6 +205,15 @@ CUTS = (
             "“权重初始化”一项只用了五种初始化，而不是九种。",
         ),
         "initialisation",
+    ),
+    _Cut(
+        lambda plan: replace(plan, gap_seeds=plan.seeds),
+        text(
+            "The gap of test over training loss is judged on as many seeds as the rest, not twice "
+            "as many.",
+            "测试与训练损失之差所用的随机种子与其他各项一样多，而不是两倍。",
+        ),
+        "overfitting",
     ),
     _Cut(
         _only_headline,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from torch import Tensor, nn
@@ -49,8 +50,8 @@ def _standardise(spec: TrialSpec, model: nn.Module, images: Tensor, _: Tensor) -
                 "layer": depth + 1,
                 "mean": finite(float(found.before.mean())),
                 "deviation": finite(float(found.before.std())),
-                "before": histogram(found.before),
-                "after": histogram(found.after),
+                "before": asdict(histogram(found.before)),
+                "after": asdict(histogram(found.after)),
             }
     return {
         "worst_mean": finite(worst_mean),

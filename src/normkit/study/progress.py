@@ -113,7 +113,7 @@ class Progress:
         elapsed = time.perf_counter() - self._clock
         total = max(outline.trials, self.done + remaining)
         left = max(self._expected - self._spent, 0.0) * elapsed / self._spent
-        self.watch(Event("trial", self.done, total, left, task.spec.norm))
+        self.watch(Event("trial", self.done, total, left))
 
     def _estimate(self, task: Task) -> float:
         return seconds(task, self.outline.pace, self.outline.plan, self.data)

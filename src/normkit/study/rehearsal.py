@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
-
-import torch
-from torch.nn import functional as F
+import statistics
+from collections.abc import Mapping
 
 from normkit.data import Dataset
 from normkit.study import choices
 from normkit.study.claims import claims
 from normkit.study.context import Context
-from normkit.study.engine import Task
+from normkit.study.engine import Engine, Failure, Task, WorkerError
 from normkit.study.plan import Plan
 from normkit.study.simulation import SimulatedTrials
-from normkit.study.spec import TrialSpec
-from normkit.study.train import (
-    EVALUATED_IMAGES,
-    FOLLOWED_IMAGES,
-    Batches,
-    build,
-    checkpoints,
-    measure,
-    training_indices,
-)
-
-SLOWDOWN = 1.5
-"""How much longer a trial takes beside other workers than alone: one default study took 1.49."""
+from normkit.study.train import EVALUATED_IMAGES, FOLLOWED_IMAGES, checkpoints
 
 TRIAL_OVERHEAD = 0.03
 """Seconds a trial takes beside its steps."""
@@ -47,43 +32,30 @@ Pace = Mapping[str, tuple[float, float]]
 """For each norm, the seconds of one training step and of evaluating one image."""
 
 
-def measure_pace(plan: Plan, data: Dataset, steps: int = 16) -> Pace:
-    """Time a few steps of each norm, in this process, with one thread as the workers do."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.random.fork_rng(devices=[]):
-            return {norm: _pace(plan.trial(norm, 0, 1e-3), data, steps) for norm in plan.norms}
-    finally:
-        torch.set_num_threads(threads)
+def measure_pace(plan: Plan, engine: Engine, workers: int) -> Pace:
+    """Time a few steps of each norm on all workers at once, as slow as they make each other.
 
-
-def _pace(spec: TrialSpec, data: Dataset, steps: int) -> tuple[float, float]:
-    model, batches = build(spec, data), Batches(data, spec.device)
-    indices = training_indices(spec, data)
-    images, labels = batches.take(indices[: spec.batch])
-    evaluated = indices[:EVALUATED_IMAGES]
-    optimizer = torch.optim.SGD(model.parameters(), lr=spec.rate, momentum=spec.momentum)
-
-    def train() -> None:
-        optimizer.zero_grad()
-        F.cross_entropy(model(images), labels).backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-
-    training = [_timed(train) for _ in range(steps)]
-    evaluation = [_timed(lambda: measure(model, batches, evaluated)) for _ in range(steps // 4)]
-    return _typical(training), _typical(evaluation) / len(evaluated)
-
-
-def _timed(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
-def _typical(seconds: list[float]) -> float:
-    """The lower quartile: the first ones warm up, and a disturbance only ever adds."""
-    return sorted(seconds)[len(seconds) // 4]
+    Raises:
+        WorkerError: no norm's network could take a step.
+    """
+    tasks = {norm: Task(plan.prototype.but(kind="pace", norm=norm)) for norm in plan.norms}
+    times: dict[str, list[tuple[float, float]]] = {norm: [] for norm in plan.norms}
+    reasons: list[str] = []
+    for task, answer in engine.run([task for task in tasks.values() for _ in range(workers)]):
+        if isinstance(answer, Failure):
+            reasons.append(answer.reason)
+        else:
+            times[task.spec.norm].append((answer.times["step"], answer.times["image"]))
+    pace = {
+        norm: (statistics.fmean(step), statistics.fmean(image))
+        for norm, measured in times.items()
+        if measured
+        for step, image in [tuple(zip(*measured, strict=True))]
+    }
+    if not pace:
+        raise WorkerError(f"a study needs networks that train; the first steps gave: {reasons[0]}")
+    # A norm that cannot take a step costs what the slowest does; its trials will tell why.
+    return {norm: pace.get(norm, max(pace.values())) for norm in plan.norms}
 
 
 def seconds(task: Task, pace: Pace, plan: Plan, data: Dataset) -> float:
@@ -111,5 +83,4 @@ def estimate(plan: Plan, pace: Pace, data: Dataset, workers: int) -> float:
     tasks = rehearse(plan)
     alone = sum(seconds(t, pace, plan, data) for t in tasks if t.spec.kind == "cost")
     shared = sum(seconds(t, pace, plan, data) for t in tasks if t.spec.kind != "cost")
-    slowed = SLOWDOWN if workers > 1 else 1.0
-    return slowed * shared / workers + alone
+    return shared / workers + alone

@@ -91,7 +91,7 @@ def document(
 ) -> dict[str, Any]:
     """The results document of a study whose trials have all run."""
     plan = context.plan
-    judged = _adjusted(plan, findings)
+    judged = adjusted(plan, findings)
     return {
         "schema": SCHEMA,
         "title": text(
@@ -121,14 +121,16 @@ def document(
     }
 
 
-def _adjusted(plan: Plan, findings: Mapping[str, Finding]) -> dict[str, list[Verdict]]:
+def adjusted(plan: Plan, findings: Mapping[str, Finding]) -> dict[str, list[Verdict]]:
     """All verdicts, Holm's procedure applied to the headline ones."""
     judged = {name: list(finding.verdicts) for name, finding in findings.items()}
+    # One verdict of each headline claim: its first.
     family = [
         (name, index)
         for name, verdicts in judged.items()
-        for index, verdict in enumerate(verdicts)
-        if claims()[name].headline and verdict.primary and verdict.norm == plan.headline
+        if claims()[name].headline
+        for index in [_first(plan, verdicts)]
+        if index is not None
     ]
     for (name, index), verdict in zip(
         family, holm([judged[name][index] for name, index in family]), strict=True
@@ -145,11 +147,15 @@ def _adjusted(plan: Plan, findings: Mapping[str, Finding]) -> dict[str, list[Ver
     return judged
 
 
+def _first(plan: Plan, verdicts: Sequence[Verdict]) -> int | None:
+    """Index of the verdict that answers a claim: its first primary one, for the headline norm."""
+    return next((i for i, v in enumerate(verdicts) if v.primary and v.norm == plan.headline), None)
+
+
 def _claim(plan: Plan, name: str, verdicts: Sequence[Verdict], finding: Finding) -> dict[str, Any]:
     claim = claims()[name]
-    outcome: Outcome = next(
-        (v.outcome for v in verdicts if v.primary and v.norm == plan.headline), "inconclusive"
-    )
+    index = _first(plan, verdicts)
+    outcome: Outcome = "inconclusive" if index is None else verdicts[index].outcome
     return {
         "id": claim.id,
         "headline": claim.headline,

@@ -32,9 +32,12 @@ from normkit.study.rehearsal import estimate, measure_pace, rehearse
 from normkit.study.result import StudyResult
 from normkit.study.spec import TrialSpec, code_version
 from normkit.study.store import STUDY, Store
-from normkit.study.train import build
+from normkit.study.train import build, training_indices
 
 SEEDS, EXPLORATORY_SEEDS, TUNING_SEEDS = 8, 3, 4
+GAP_SEEDS = 16
+"""On digits the gap of batch norm's network is 0.35 nats smaller, with a spread of 0.28 over pairs
+of seeds: eight pairs would show that in three studies of four, sixteen in 98 of 100."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,10 +161,17 @@ class Study:
 
         Raises:
             ValueError: the model cannot be built for these data, or they hold too few images.
+            WorkerError: no worker process can be started.
         """
         plans = ladder(self._full_plan(data))
-        pace = measure_pace(plans[0], data)
+        with Engine(data.folder, self.worker_count) as engine:
+            return self._outline(plans, data, engine, level)
+
+    def _outline(
+        self, plans: Sequence[Plan], data: Dataset, engine: Engine, level: int | None
+    ) -> Outline:
         workers = self.worker_count
+        pace = measure_pace(plans[0], engine, workers)
 
         def cost(plan: Plan) -> float:
             return estimate(plan, pace, data, workers)
@@ -198,10 +208,11 @@ class Study:
         store = Store(Path(out))
         with store.locked():
             data = self.prepare(watch)
-            outline = self._outline_in(store, data)
-            watch(Event("plan", 0, outline.trials, outline.seconds))
-            progress = Progress(store, data, outline, watch)
-            with Engine(data.folder, outline.workers) as engine:
+            plans = ladder(self._full_plan(data))
+            with Engine(data.folder, self.worker_count) as engine:
+                outline = self._outline_in(store, plans, data, engine)
+                watch(Event("plan", 0, outline.trials, outline.seconds))
+                progress = Progress(store, data, outline, watch)
                 findings, table = progress.complete(engine)
             document = result.document(
                 progress.context,
@@ -261,6 +272,7 @@ class Study:
             width=self.width or defaults.get("width"),
             device=self.device,
         )
+        training_indices(prototype, data)  # Raises if there are too few images.
         depth = prototype.depth or 8
         norms, left_out = self._buildable(prototype, data)
         return Plan(
@@ -275,6 +287,7 @@ class Study:
             exploratory_seeds=tuple(range(first, first + EXPLORATORY_SEEDS)),
             tuning_seeds=tuple(range(first + 500, first + 500 + TUNING_SEEDS)),
             exploratory_tuning_seeds=tuple(range(first + 500, first + 500 + TUNING_SEEDS)),
+            gap_seeds=tuple(range(first, first + GAP_SEEDS)),
             reduced_images=max(self.batch, len(data.train) // 9),
             reduced_steps=2 * self.steps,
             depths=(depth, 2 * depth, 4 * depth),
@@ -301,7 +314,9 @@ class Study:
                 norms.append(norm)
         return norms, left_out
 
-    def _outline_in(self, store: Store, data: Dataset) -> Outline:
+    def _outline_in(
+        self, store: Store, plans: Sequence[Plan], data: Dataset, engine: Engine
+    ) -> Outline:
         """The outline of a study in its folder: the one it was started with, if it goes on."""
         identity = {
             "settings": {k: v for k, v in self.settings().items() if k != "workers"},
@@ -312,9 +327,9 @@ class Study:
         level = None
         if isinstance(before, dict) and before.get("identity") == identity:
             level = before.get("level")
-            if level not in range(len(ladder(self._full_plan(data)))):
+            if level not in range(len(plans)):
                 level = None
-        outline = self.outline(data, level)
+        outline = self._outline(plans, data, engine, level)
         store.write_json(
             STUDY,
             {

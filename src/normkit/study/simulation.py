@@ -178,7 +178,7 @@ class SimulatedTrials:
                     "lowest_variance": 1 - off,
                     "highest_variance": 1 + off / 2,
                     "left_out": 0,
-                    "shown": {"layer": 4, "before": [0.0], "after": [0.0]},
+                    "shown": None,
                 }
                 for m in moments
             }

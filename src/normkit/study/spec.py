@@ -56,7 +56,7 @@ class TrialSpec:
     rate: float
     steps: int
     batch: int
-    kind: Literal["train", "cost"] = "train"
+    kind: Literal["train", "cost", "pace"] = "train"
     init: str = "default"
     gain: float = 1.0
     depth: int | None = None
@@ -72,7 +72,7 @@ class TrialSpec:
     test: Literal["never", "end", "curve"] = "never"
     """When the test part is read: tuning never reads it."""
     arms: tuple[str, ...] = ()
-    """For a cost trial: the norms timed in turns."""
+    """For a trial that times: the norms."""
     device: str = "cpu"
     kernels: str = "plain"
     code: str = ""

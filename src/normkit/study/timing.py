@@ -1,4 +1,4 @@
-"""The cost trial: every arm's training step, timed in turns, with nothing else running."""
+"""Trials that time: every arm's step in turns, alone (cost) or as fast as workers allow (pace)."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ import time
 from collections.abc import Callable
 
 import torch
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from normkit.data import Dataset
 from normkit.probes.cost import bytes_for_backward, seconds_in_turns
 from normkit.study.record import Record
 from normkit.study.spec import TrialSpec
-from normkit.study.train import Batches, build, training_indices
+from normkit.study.train import EVALUATED_IMAGES, Batches, build, measure, training_indices
+
+PACE_STEPS = 16
+"""Training steps that a trial of the pace takes."""
 
 
-def run(spec: TrialSpec, data: Dataset) -> Record:
+def cost(spec: TrialSpec, data: Dataset) -> Record:
     """Time one training step of each norm in `spec.arms`, `spec.steps` rounds in turns.
 
     Bytes are part of the result; seconds, which differ from run to run, are under `times`.
@@ -31,17 +35,7 @@ def run(spec: TrialSpec, data: Dataset) -> Record:
         model = build(spec.but(norm=norm), data).train()
         held[norm] = bytes_for_backward(model, images, labels)
         parameters[norm] = sum(parameter.numel() for parameter in model.parameters())
-        # Rate zero: the weights stay as they are, so no arm slows down on denormal numbers.
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=spec.momentum)
-
-        def step(model: torch.nn.Module = model, optimizer: torch.optim.SGD = optimizer) -> None:
-            optimizer.zero_grad()
-            F.cross_entropy(model(images), labels).backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            if images.is_cuda:
-                torch.cuda.synchronize()
-
-        steps[norm] = step
+        steps[norm] = _step(model, images, labels)
     seconds = seconds_in_turns(steps, rounds=spec.steps)
     return Record(
         spec,
@@ -54,3 +48,46 @@ def run(spec: TrialSpec, data: Dataset) -> Record:
             "total": time.perf_counter() - started,
         },
     )
+
+
+def pace(spec: TrialSpec, data: Dataset) -> Record:
+    """Time a few training steps, and evaluating one image."""
+    batches = Batches(data, spec.device)
+    indices = training_indices(spec, data)
+    evaluated = indices[:EVALUATED_IMAGES]
+    model = build(spec, data).train()
+    train = _step(model, *batches.take(indices[: spec.batch]))
+    seconds = {
+        "step": _typical([_timed(train) for _ in range(PACE_STEPS)]),
+        "image": _typical(
+            [_timed(lambda: measure(model, batches, evaluated)) for _ in range(PACE_STEPS // 4)]
+        )
+        / len(evaluated),
+    }
+    return Record(spec, "ok", [], {}, {}, seconds)
+
+
+def _step(model: nn.Module, images: Tensor, labels: Tensor) -> Callable[[], object]:
+    """A whole training step that leaves the weights as they are."""
+    # Rate zero: with weights that move, an arm could slow down on denormal numbers.
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        F.cross_entropy(model(images), labels).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        if images.is_cuda:
+            torch.cuda.synchronize()
+
+    return step
+
+
+def _timed(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def _typical(seconds: list[float]) -> float:
+    """The lower quartile: the first ones warm up, and a disturbance only ever adds."""
+    return sorted(seconds)[len(seconds) // 4]

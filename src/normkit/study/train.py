@@ -65,10 +65,10 @@ def run(spec: TrialSpec, probes: Sequence[str], data: Dataset) -> Record:
         )
     cuda = [torch.cuda.current_device()] if spec.device == "cuda" else []
     with torch.random.fork_rng(devices=cuda):
-        if spec.kind == "cost":
+        if spec.kind != "train":
             from normkit.study import timing
 
-            return timing.run(spec, data)
+            return (timing.cost if spec.kind == "cost" else timing.pace)(spec, data)
         return _train(spec, probes, data)
 
 

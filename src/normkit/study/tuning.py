@@ -131,12 +131,12 @@ def best_rate(
         plan: whose grid and tuning seeds to use.
         need: asks for trials.
         norm: the arm.
-        rates: a grid of its own, which is not widened.
+        rates: a grid of its own; the plan's unless given.
         seeds: tuning seeds of its own; the arm's unless given.
         changes: what the trials have different from the plan's prototype.
     """
     tried = sorted(rates or plan.rates)
-    below = above = 0 if rates else WIDENINGS
+    below = above = WIDENINGS
     while True:
         specs = grid(plan, norm, tried, seeds, **changes)
         by_rate: dict[float, list[Record]] = {rate: [] for rate in tried}

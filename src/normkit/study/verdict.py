@@ -60,6 +60,37 @@ def paired(differences: Sequence[float], resolution: float = 0.0) -> Effect:
     return Effect(mean, interval, n, error, n - 1)
 
 
+def negated(effect: Effect) -> Effect:
+    """The same difference, taken the other way round."""
+
+    def interval(confidence: float) -> Interval:
+        low, high = effect.interval(confidence)
+        return -high, -low
+
+    return replace(effect, value=-effect.value, interval=interval)
+
+
+def added(one: Effect, other: Effect) -> Effect:
+    """Sum of two independent estimates, with Welch and Satterthwaite's degrees of freedom.
+
+    Reference:
+        Satterthwaite, "An approximate distribution of estimates of variance components", 1946.
+    """
+    variances = one.error**2, other.error**2
+    error = math.sqrt(sum(variances))
+    value, seeds = one.value + other.value, one.seeds
+    if not math.isfinite(error) or not math.isfinite(value):
+        return Effect(value, lambda confidence: (-math.inf, math.inf), seeds)
+    parts = variances[0] ** 2 / one.degrees + variances[1] ** 2 / other.degrees
+    degrees = sum(variances) ** 2 / parts if parts else math.inf
+
+    def interval(confidence: float) -> Interval:
+        half = float(stats.t.ppf((1 + confidence) / 2, degrees)) * error
+        return value - half, value + half
+
+    return Effect(value, interval, seeds, error, degrees)
+
+
 def widened(effect: Effect, by: float) -> Effect:
     """The effect, its interval wider by a systematic error: that of a grid, say."""
 

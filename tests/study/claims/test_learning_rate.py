@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from normkit.study.claims.learning_rate import LARGEST, largest_rates
+from normkit.study.claims.learning_rate import DELTA, LARGEST, difference, largest_rates
 from normkit.study.record import Record
 from normkit.study.spec import TrialSpec
 
@@ -68,3 +68,17 @@ def test_seeds_climb_apart():
 
 def test_a_trial_that_failed_leaves_its_seed_without_a_pair():
     assert math.isnan(largest_rates(Ladder({0: {0.1, 0.3}}, failed=0.3))["none", 0])
+
+
+def test_eight_seeds_that_agree_on_a_decade_show_more_than_twice_the_rate():
+    low, _ = difference(rates(0.03, 0.3, seeds=8), "batch", range(8)).interval(0.95)
+    assert low > DELTA
+
+
+def test_two_seeds_that_agree_show_nothing():
+    low, high = difference(rates(0.03, 0.3, seeds=2), "batch", range(2)).interval(0.95)
+    assert low < 0 < DELTA < high
+
+
+def rates(none: float, norm: float, seeds: int) -> dict[tuple[str, int], float]:
+    return {(n, s): rate for n, rate in (("none", none), ("batch", norm)) for s in range(seeds)}

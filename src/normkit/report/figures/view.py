@@ -40,10 +40,10 @@ class View:
         upright = [reference for reference in references if reference["axis"] == "x"]
         across = [reference for reference in references if reference["axis"] == "y"]
         self.y_limits = self._limits(self.rows, self.y, fields, across)
-        # Panels share their axes, save that lines may end where their own rows do.
+        # Panels share their axes, save that lines and histograms may end where their own rows do.
         self.x_limits = {
             facet: self._limits(
-                self.panel(facet) if self.kind == "lines" else self.rows,
+                self.panel(facet) if self.kind in ("lines", "histogram") else self.rows,
                 self.x,
                 [self.x["field"]],
                 upright,

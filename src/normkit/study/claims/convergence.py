@@ -6,9 +6,10 @@ import math
 
 from normkit.study.bilingual import text
 from normkit.study.claim import Axis, Claim, Finding, Plot
+from normkit.study.claims.cost import step_ratio
 from normkit.study.context import Context
 from normkit.study.record import Record, first_above
-from normkit.study.verdict import Verdict, paired
+from normkit.study.verdict import Verdict, added, negated, paired
 
 DELTA = math.log(1.25)
 """Smallest ratio that matters: a quarter fewer steps."""
@@ -39,15 +40,15 @@ def judge(context: Context) -> Finding:
     context.need([*trials.values(), *same_rate.values()])
     own = {n: context.by_seed({s: trials[n, s] for s in plan.seeds_of(n)}) for n in plan.norms}
     same = {n: context.by_seed({s: same_rate[n, s] for s in plan.seeds_of(n)}) for n in arms}
-    pace = seconds_per_step(context)
 
     verdicts: list[Verdict] = []
     for norm in arms:
-        for id_, runs, factor, what in (
+        in_seconds = negated(step_ratio(context, norm))
+        for id_, runs, pace, what in (
             (
                 "steps",
                 own[norm],
-                1.0,
+                None,
                 text(
                     "Steps to the target, without norm over with it, each at its own best rate",
                     "达到目标所需步数之比，无归一化 ÷ 有归一化（各用自己的最佳学习率）",
@@ -56,7 +57,7 @@ def judge(context: Context) -> Finding:
             (
                 "seconds",
                 own[norm],
-                pace["none"] / pace[norm],
+                in_seconds,
                 text(
                     "Seconds to the target, without norm over with it, each at its own best rate",
                     "达到目标所需时间之比，无归一化 ÷ 有归一化（各用自己的最佳学习率）",
@@ -65,7 +66,7 @@ def judge(context: Context) -> Finding:
             (
                 "steps_same_rate",
                 same[norm],
-                1.0,
+                None,
                 text(
                     "Steps to the target, without norm over with it, "
                     "both at the best rate of `none`",
@@ -75,7 +76,7 @@ def judge(context: Context) -> Finding:
             (
                 "seconds_same_rate",
                 same[norm],
-                pace["none"] / pace[norm],
+                in_seconds,
                 text(
                     "Seconds to the target, without norm over with it, "
                     "both at the best rate of `none`",
@@ -100,14 +101,15 @@ def judge(context: Context) -> Finding:
                     "neither reached the target in most pairs", "多数配对中两者都未达到目标"
                 )
             censored = sum(a >= limit for a, _ in pairs)
+            # Checkpoints lie 30 % apart.
+            effect = paired([math.log(a / b) for a, b in pairs], math.log(1.3))
             verdicts.append(
                 Verdict(
                     id=id_,
                     what=what,
                     norm=norm,
                     primary=id_ == "steps",
-                    # Checkpoints lie 30 % apart.
-                    effect=paired([math.log(factor * a / b) for a, b in pairs], math.log(1.3)),
+                    effect=effect if pace is None else added(effect, pace),
                     lower_bound=any(b < limit <= a for a, b in pairs),
                     delta=DELTA,
                     claimed="greater",
@@ -125,13 +127,6 @@ def judge(context: Context) -> Finding:
                 )
             )
     return Finding(verdicts, [_curves(context, own), _same_rate(context, own, same)])
-
-
-def seconds_per_step(context: Context) -> dict[str, float]:
-    """Uncontended seconds per training step of each norm, the median over the cost trials."""
-    from normkit.study.claims import cost
-
-    return {norm: math.exp(v) for norm, v in cost.log_seconds(context).items()}
 
 
 def _curves(context: Context, runs: dict[str, dict[int, Record]]) -> dict[str, object]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import statistics
 
 from normkit.study.bilingual import text
 from normkit.study.claim import Axis, Claim, Finding, Plot
 from normkit.study.context import Context
 from normkit.study.record import Record
 from normkit.study.spec import TrialSpec
-from normkit.study.verdict import Verdict, exact, paired
+from normkit.study.verdict import Effect, Verdict, exact, paired
 
 DELTA = math.log(0.95)
 """Smallest ratio that matters: five per cent less."""
@@ -38,15 +37,10 @@ def cost_records(context: Context) -> list[Record]:
     return [record for record in context.need(cost_trials(context)) if record is not None]
 
 
-def log_seconds(context: Context) -> dict[str, float]:
-    """Logarithm of the seconds per step of each norm: the median over the repetitions."""
-    records = cost_records(context)
-    return {
-        norm: statistics.median(math.log(r.times["seconds_per_step"][norm]) for r in records)
-        if records
-        else math.nan
-        for norm in context.plan.norms
-    }
+def step_ratio(context: Context, norm: str) -> Effect:
+    """Logarithm of the seconds per step, the norm over "none"; one pair per repetition."""
+    seconds = [record.times["seconds_per_step"] for record in cost_records(context)]
+    return paired([math.log(s[norm] / s["none"]) for s in seconds])
 
 
 def judge(context: Context) -> Finding:
@@ -78,7 +72,7 @@ def judge(context: Context) -> Finding:
                 ),
                 norm=norm,
                 primary=True,
-                effect=paired([math.log(s[norm] / s["none"]) for s in seconds]),
+                effect=step_ratio(context, norm),
                 delta=DELTA,
                 claimed="less",
                 style="ratio",

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 from normkit.study.bilingual import text
 from normkit.study.claim import Axis, Claim, Finding, Plot
-from normkit.study.context import Context
+from normkit.study.context import Context, together
 from normkit.study.record import Record
 from normkit.study.spec import TrialSpec
-from normkit.study.tuning import best_rate, grid, half_decade
+from normkit.study.tuning import best_rate, half_decade
 from normkit.study.verdict import Verdict, paired, share_difference
 
 DELTA = 0.10
@@ -104,7 +105,7 @@ def _own_seed(context: Context, start: Start, seed: int) -> int:
 
 
 def _tuned_rates(context: Context) -> dict[tuple[str, Start], float]:
-    """The best of three rates a decade apart, for each norm and initialisation."""
+    """The best rate for each norm and initialisation: of three a decade apart, or beyond."""
     plan, recipe = context.plan, context.recipe
     arms = [norm for norm in plan.arms("initialisation") if norm in ("none", plan.headline)]
     rates = {norm: [half_decade(recipe.rates[norm], step) for step in (-2, 0, 2)] for norm in arms}
@@ -112,20 +113,22 @@ def _tuned_rates(context: Context) -> dict[tuple[str, Start], float]:
     def start_from(start: Start) -> dict[str, Any]:
         return {"init": start[0], "gain": start[1], "depth": recipe.depth}
 
-    seeds = {norm: plan.retuning_seeds_of(norm) for norm in arms}
-    context.need(
-        spec
-        for norm in arms
-        for start in plan.initialisations
-        for spec in grid(plan, norm, rates[norm], seeds[norm], **start_from(start))
+    searches = [(norm, start) for norm in arms for start in plan.initialisations]
+    found = together(
+        [
+            partial(
+                best_rate,
+                plan,
+                context.need,
+                norm,
+                rates[norm],
+                plan.retuning_seeds_of(norm),
+                **start_from(start),
+            )
+            for norm, start in searches
+        ]
     )
-    return {
-        (norm, start): best_rate(
-            plan, context.need, norm, rates[norm], seeds[norm], **start_from(start)
-        ).rate
-        for norm in arms
-        for start in plan.initialisations
-    }
+    return {search: tuned.rate for search, tuned in zip(searches, found, strict=True)}
 
 
 Runs = dict[tuple[str, Start, int], Record | None]

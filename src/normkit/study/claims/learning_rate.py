@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 
 from normkit.study.bilingual import text
 from normkit.study.claim import Axis, Claim, Finding, Plot
 from normkit.study.context import Context
 from normkit.study.tuning import half_decade
-from normkit.study.verdict import Verdict, paired, widened
+from normkit.study.verdict import Effect, Verdict, paired, widened
 
 DELTA = math.log10(2)
 """Smallest difference that matters: twice the rate."""
@@ -58,6 +59,14 @@ def largest_rates(context: Context) -> dict[tuple[str, int], float]:
     return found
 
 
+def difference(largest: Mapping[tuple[str, int], float], norm: str, seeds: Sequence[int]) -> Effect:
+    """log10 of the largest rate, the norm minus "none", over seeds."""
+    pairs = [math.log10(largest[norm, s] / largest["none", s]) for s in seeds]
+    # Each rate is known to a step of the grid, the same way for all seeds: no spread over seeds
+    # tells of that error. And seeds that agree on the grid may still differ by less than a step.
+    return widened(paired(pairs, resolution=STEP), STEP)
+
+
 def judge(context: Context) -> Finding:
     """Difference of log10 of the largest rate that trains, the norm minus "none", by seed."""
     plan = context.plan
@@ -74,17 +83,7 @@ def judge(context: Context) -> Finding:
                 what=text("Largest learning rate that trains", "能训练的最大学习率"),
                 norm=norm,
                 primary=True,
-                # Each rate is known to a step of the grid, the same way for all seeds: no spread
-                # over seeds tells of that error.
-                effect=widened(
-                    paired(
-                        [
-                            math.log10(largest[norm, s] / largest["none", s])
-                            for s in plan.seeds_of(norm)
-                        ],
-                    ),
-                    STEP,
-                ),
+                effect=difference(largest, norm, plan.seeds_of(norm)),
                 lower_bound=capped > 0,
                 delta=DELTA,
                 claimed="greater",

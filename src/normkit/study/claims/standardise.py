@@ -78,16 +78,16 @@ def _histograms(runs: dict[str, dict[int, Record]]) -> dict[str, object]:
         shown = record.probes["standardise"].get("end", {}).get("shown") if record else None
         if not shown or norm == "none":
             continue
-        bins = len(shown["before"])
         for which in ("before", "after"):
+            low, high, shares = (shown[which][name] for name in ("low", "high", "shares"))
             rows += [
                 {
                     "norm": norm,
                     "which": which,
-                    "value": -4 + 8 * (i + 0.5) / bins,
-                    "density": density,
+                    "value": low + (high - low) * (i + 0.5) / len(shares),
+                    "share": 100 * share,
                 }
-                for i, density in enumerate(shown[which])
+                for i, share in enumerate(shares)
             ]
     facets = {
         "before": text("as they enter the norm", "进入归一化之前"),
@@ -97,15 +97,17 @@ def _histograms(runs: dict[str, dict[int, Record]]) -> dict[str, object]:
         id="histogram",
         title=text("One channel's values, before and after", "一个通道的数值：归一化前后"),
         caption=text(
-            "Of the middle layer after training, on a batch of the study's own images; values "
-            "beyond ±4 count to the outermost bins. Batch norm centres this channel itself; "
+            "The channel with the largest variance in the middle layer after training, on a "
+            "batch of the study's own images. The bins of each norm divide its own range into 41; "
+            "half a per cent on either side is left out. Batch norm centres this channel itself; "
             "norms with other axes centre a sample or a position, not the channel.",
-            "训练后网络的中间层，取自本次研究的一批图像；超出 ±4 的值计入最外侧的柱。"
+            "训练后网络中间层里方差最大的通道，取自本次研究的一批图像。"
+            "各方法各自的取值范围等分为 41 个区间，两端各略去 0.5 %。"
             "批归一化使这个通道本身居中；其他方法居中的是单个样本或位置，而不是这个通道。",
         ),
         kind="histogram",
         x=Axis("value", text("value", "数值")),
-        y=Axis("density", text("density", "密度")),
+        y=Axis("share", text("share of the values per bin, %", "各区间所占比例（%）")),
         facet="which",
         facets=facets,
         rows=rows,

@@ -1,0 +1,79 @@
+"""Normalization prevents over-fitting, and makes other regularization less needed."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from normkit.study.bilingual import text
+from normkit.study.claim import Claim, Finding
+from normkit.study.claims.overfitting import gap, reliance
+from normkit.study.claims.overfitting.reduced import tuned_rates
+from normkit.study.context import Context, together
+
+
+def judge(context: Context) -> Finding:
+    """(a) Test minus training loss at equal training loss; (b) how much less penalties help."""
+    rates = tuned_rates(context, context.plan.arms("overfitting"))
+    undecided = (
+        None if context.recipe.found else text("comparator never trained", "对照组从未训练成功")
+    )
+    parts = [gap.judge, reliance.judge] if context.plan.penalties else [gap.judge]
+    answers = together([partial(part, context, rates, undecided) for part in parts])
+    return Finding(
+        [verdict for verdicts, _ in answers for verdict in verdicts],
+        [figure for _, figures in answers for figure in figures],
+    )
+
+
+CLAIM = Claim(
+    id="overfitting",
+    order=40,
+    headline=True,
+    title=text("Prevents over-fitting", "防止过拟合"),
+    textbook=text(
+        "Normalization has a regularizing effect: the network over-fits less and needs less "
+        "dropout, L1 or L2.",
+        "归一化有一定的正则化作用：网络更不容易过拟合，对 Dropout、L1、L2 正则化的依赖减少。",
+    ),
+    measured=text(
+        "Training on so few images that a network can fit them all (how many, and at which loss, "
+        "stands below the figure). (a) Test loss minus training loss, read at the same training "
+        "loss for all arms, so that a norm is not rewarded for training less, nor blamed "
+        "for training more; 0.05 nats matter. (b) How much less dropout, L1 and L2, each at a "
+        "strength chosen in validation, lower the test error once the norm is there; half a "
+        "percentage point matters.",
+        "只用很少的图像训练，使网络能够完全拟合它们（张数与读取处的损失见图下说明）。（甲）"
+        "在各方法训练损失相同的时刻，读取测试损失与训练损失之差，"
+        "这样既不会因训练得少而占便宜，也不会因训练得多而吃亏；相差 0.05 nat 才算有意义。"
+        "（乙）有了归一化之后，"
+        "Dropout、L1、L2（强度在验证集上选定）降低测试错误率的作用减少了多少；"
+        "相差 0.5 个百分点才算有意义。",
+    ),
+    contested=text(
+        "Batch norm regularizes through the noise of its batch statistics, so less so at large "
+        "batch; group norm fits the training set lower and tests 0.5 points worse (Wu and He "
+        "2018). L2 under batch norm does not limit the function at all, it changes the effective "
+        "learning rate (van Laarhoven 2017).",
+        "批归一化的正则化来自批统计量的噪声，批量越大作用越小；"
+        "组归一化训练损失更低，测试却差 0.5 个百分点"
+        "（Wu 与 He，2018）。在批归一化下 L2 并不限制函数本身，"
+        "而是改变了有效学习率（van Laarhoven 2017）。",
+    ),
+    advice={
+        "supported": text(
+            "Try the norm before other regularization, then measure again whether dropout or "
+            "weight decay still adds anything.",
+            "先用归一化，再考虑其他正则化；之后重新测量 Dropout 或权重衰减是否仍有帮助。",
+        ),
+        "refuted": text(
+            "Do not count on this norm against over-fitting here: keep your regularization, or add "
+            "data or augmentation.",
+            "在这里不要靠它防止过拟合：请保留原有的正则化，或增加数据与数据增强。",
+        ),
+        "inconclusive": text(
+            "Keep the regularization you have until a run with more seeds decides.",
+            "在用更多随机种子得出结论之前，请保留现有的正则化。",
+        ),
+    },
+    judge=judge,
+)

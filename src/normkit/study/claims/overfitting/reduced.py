@@ -1,0 +1,83 @@
+"""Training on a reduced set, so small that every arm can fit it: rates and trials."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping
+from functools import partial
+
+from normkit.study.bilingual import Text, text
+from normkit.study.context import Context, together
+from normkit.study.spec import TrialSpec
+from normkit.study.tuning import best_rate, half_decade
+
+LEAST_LOSS = 0.005
+"""The common training loss is at least this share of a guess's, so that both arms pass it."""
+
+
+def tuned_rates(context: Context, arms: tuple[str, ...]) -> dict[str, float]:
+    """Each arm's best rate on the reduced set: its base rate, one around it, or beyond."""
+    plan, recipe = context.plan, context.recipe
+    if not plan.rate_for_reduced_images:
+        return {norm: recipe.rates[norm] for norm in arms}
+    grids = {norm: [half_decade(recipe.rates[norm], k) for k in (-1, 0, 1)] for norm in arms}
+    found = together(
+        [
+            partial(
+                best_rate,
+                plan,
+                context.need,
+                norm,
+                grids[norm],
+                plan.retuning_seeds_of(norm),
+                init=recipe.init,
+                depth=recipe.depth,
+                images=plan.reduced_images,
+                steps=plan.reduced_steps,
+            )
+            for norm in arms
+        ]
+    )
+    return {norm: tuned.rate for norm, tuned in zip(arms, found, strict=True)}
+
+
+def reduced_trial(context: Context, norm: str, seed: int, rate: float) -> TrialSpec:
+    """A judged trial on the reduced set."""
+    plan = context.plan
+    return context.base(norm, seed, rate).but(images=plan.reduced_images, steps=plan.reduced_steps)
+
+
+def tuning_trials(context: Context, norm: str, rate: float) -> list[TrialSpec]:
+    """The trials, on tuning seeds, that the common loss and the penalties are chosen by."""
+    seeds = context.plan.retuning_seeds_of(norm)
+    return [reduced_trial(context, norm, s, rate).but(test="never") for s in seeds]
+
+
+def common_loss(context: Context, norm: str, rates: Mapping[str, float]) -> float | None:
+    """The training loss at which a norm is compared with "none"; None if either never fits.
+
+    A little above the lowest that the slower of the two reaches in tuning. Each norm has its own,
+    so that one which fits badly does not spoil the comparison of another.
+    """
+    guess = math.log(context.plan.classes)
+    lowest = []
+    for arm in ("none", norm):
+        reached = [
+            min((v for v in record.column("train_loss") if math.isfinite(v)), default=math.inf)
+            for record in context.need(tuning_trials(context, arm, rates[arm]))
+            if record is not None
+        ]
+        lowest.append(statistics.median(reached or [math.inf]))
+    level = max(1.5 * max(lowest), LEAST_LOSS * guess)
+    return level if level < guess / 4 else None
+
+
+def unfitted(level: float | None) -> Text | None:
+    """Told where an arm never fitted the reduced set: a network at chance needs no penalty."""
+    if level is not None:
+        return None
+    return text(
+        "one of the two never fitted the reduced training set",
+        "两者之一从未拟合缩减后的训练集",
+    )
