@@ -4,7 +4,8 @@ Every claim is judged on simulated studies in which its effect is real, just too
 absent, or the opposite; in which the comparator never trains; in which all seeds agree; and in
 which trials are missing. A verdict is wrong if it says "supported" where the true effect does not
 exceed the smallest one that matters, "refuted" where it does, or anything but "inconclusive"
-where the comparator never trained and the claim compares with it.
+where the comparator never trained and the claim compares with it. Primary verdicts are judged on
+two and three seeds too, as those of exploratory norms are.
 
     python benchmarks/judges.py [--studies 400] [--write]
 
@@ -16,7 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ class Scenario:
     name: str
     truth: Truth
     wrong: frozenset[str]
+    seeds: int = 8
 
 
 @dataclass(frozen=True)
@@ -53,22 +55,48 @@ class Effect:
     opposite: float
     compares: bool = True
     """Whether the claim needs a comparator that trains."""
+    primary: bool = True
+    """Whether it is also judged on two and three seeds, as exploratory norms are."""
+    without: frozenset[str] = frozenset()
+    """Worlds that say nothing about it."""
 
+
+NEVER_TRAINS = frozenset({"norm never trains"})
+"""Left out where networks need not train to be measured."""
+
+NO_SPREAD = frozenset({"effect, all seeds equal", "no effect, all seeds equal"})
+"""Left out where a spread is what is judged."""
 
 EFFECTS: dict[str, list[Effect]] = {
-    "standardise": [Effect("identity", "deviation", 1e-4, 0.02, 0.1, 1.0, False)],
-    "convergence": [Effect("steps", "speed", 2.0, 1.25, 1.0, 0.6)],
+    "standardise": [
+        Effect("identity", "deviation", 1e-4, 0.02, 0.1, 1.0, False, without=NEVER_TRAINS)
+    ],
+    "convergence": [
+        Effect("steps", "speed", 2.0, 1.25, 1.0, 0.6),
+        # A step with the norm takes 1.2 times as long, so seconds are steps over 1.2.
+        Effect("seconds", "speed", 2.4, 1.5, 1.2, 0.72, primary=False),
+        Effect("steps_same_rate", "speed", 2.0, 1.25, 1.0, 0.6, primary=False),
+        Effect("seconds_same_rate", "speed", 2.4, 1.5, 1.2, 0.72, primary=False),
+    ],
     "learning_rate": [Effect("largest", "rate_decades", 1.5, 0.301, 0.0, -1.0, False)],
     "overfitting": [
-        Effect("gap", "gap", -0.2, -0.05, 0.0, 0.2),
+        Effect("gap", "gap", -0.35, -0.05, 0.0, 0.2),
         Effect("reliance", "reliance", 3.0, 0.5, 0.0, -2.0),
     ],
     "initialisation": [
         # Seven of nine starts can fail, so that p − 0.5 of them is 7/9 of the difference.
         Effect("share_base", "share_norm", 1.0, 0.5 + 0.1 * 9 / 7, 0.5, 0.2, False),
+        Effect("share_tuned", "share_norm", 1.0, 0.5 + 0.1 * 9 / 7, 0.5, 0.2, False, False),
+        Effect("spread", "error_spread", 2.0, 0.5, 0.0, -0.5, False, False, NO_SPREAD),
     ],
-    "gradients": [Effect("slope_default", "steepness", 0.3, 0.05, 0.0, -0.04, False)],
-    "cost": [Effect("seconds", "seconds", 0.7, 0.95, 1.0, 1.5, False)],
+    "gradients": [
+        Effect(f"slope_{moment}", "steepness", 0.3, 0.05, 0.0, -0.04, False, first, NEVER_TRAINS)
+        for moment, first in (("default", True), ("he", False), ("trained", False))
+    ],
+    "cost": [
+        Effect("seconds", "seconds", 0.7, 0.95, 1.0, 1.5, False, without=NEVER_TRAINS),
+        Effect("bytes", "held", 0.7, 0.95, 1.0, 1.5, False, False, NEVER_TRAINS),
+    ],
 }
 
 
@@ -97,14 +125,18 @@ def scenarios(effect: Effect) -> list[Scenario]:
             frozenset({"supported"}),
         ),
     ]
-    if effect.verdict not in ("identity", "slope_default", "seconds"):
-        found.append(
-            Scenario(
-                "norm never trains",
-                world(effect.real, norm_trains=False),
-                frozenset({"supported"}),
-            )
+    found.append(
+        Scenario(
+            "norm never trains", world(effect.real, norm_trains=False), frozenset({"supported"})
         )
+    )
+    for seeds in (2, 3) if effect.primary else ():
+        found += [
+            Scenario(f"effect, {seeds} seeds", world(effect.real), frozenset({"refuted"}), seeds),
+            Scenario(
+                f"no effect, {seeds} seeds", world(effect.absent), frozenset({"supported"}), seeds
+            ),
+        ]
     if effect.verdict == "gap":
         found.append(
             Scenario(
@@ -121,7 +153,7 @@ def scenarios(effect: Effect) -> list[Scenario]:
                 frozenset({"supported", "refuted"}),
             )
         )
-    return found
+    return [scenario for scenario in found if scenario.name not in effect.without]
 
 
 def plan(claim: str, seeds: int = 8) -> Plan:
@@ -145,7 +177,7 @@ def plan(claim: str, seeds: int = 8) -> Plan:
         headline="batch",
         claims=(claim,),
         seeds=tuple(range(seeds)),
-        exploratory_seeds=(0, 1, 2),
+        exploratory_seeds=(0, 1, 2)[:seeds],
         tuning_seeds=(500, 501, 502, 503),
         exploratory_tuning_seeds=(500, 501, 502, 503),
         gap_seeds=tuple(range(2 * seeds)),
@@ -157,7 +189,8 @@ def plan(claim: str, seeds: int = 8) -> Plan:
 
 def judged(claim: str, verdict: str, truth: Truth, world: int, seeds: int = 8) -> Verdict:
     """The verdict that a claim's judge gives in one simulated study."""
-    context = Context(plan(claim, seeds), SimulatedTrials(truth, world))
+    asked = replace(plan(claim, seeds), rate_per_initialisation=verdict == "share_tuned")
+    context = Context(asked, SimulatedTrials(truth, world))
     finding = claims()[claim].judge(context)
     return next(v for v in finding.verdicts if v.id == verdict)
 
@@ -166,7 +199,7 @@ def rates(claim: str, effect: Effect, scenario: Scenario, studies: int) -> dict[
     """How often each outcome came, and how often it was wrong."""
     counts = {"supported": 0, "refuted": 0, "inconclusive": 0}
     for world in range(studies):
-        counts[judged(claim, effect.verdict, scenario.truth, world).outcome] += 1
+        counts[judged(claim, effect.verdict, scenario.truth, world, scenario.seeds).outcome] += 1
     return {
         "claim": claim,
         "verdict": effect.verdict,
@@ -180,7 +213,7 @@ def rates(claim: str, effect: Effect, scenario: Scenario, studies: int) -> dict[
 def main() -> None:
     """Run all claims in all worlds and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--studies", type=int, default=400)
+    parser.add_argument("--studies", type=int, default=400, help="simulated studies of each row")
     parser.add_argument("--claims", nargs="*", default=list(EFFECTS))
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()

@@ -4,7 +4,7 @@
     python benchmarks/repetitions.py A B C [--write]
 
 Studies with different --seed train other networks on other batches, on the same split of the data.
-Only verdicts of the headline norm are shown.
+Shown is what each headline claim comes to for the headline norm.
 """
 
 from __future__ import annotations
@@ -21,14 +21,25 @@ KEPT = ("claim", "id", "norm", "outcome", "effect", "low", "high", "delta", "see
 
 
 def headline_verdicts(folder: Path) -> list[dict[str, Any]]:
-    """The confirmatory verdicts of one study."""
+    """The verdict of each headline claim in one study: its first, for the headline norm."""
     result = StudyResult.load(folder)
+    recipe = result.document["recipe"]
+    norms = [norm for norm in recipe["rates"] if norm != "none"]
+    headline = "batch" if "batch" in norms else norms[0]
     headlines = {claim["id"] for claim in result.document["claims"] if claim["headline"]}
+    first: dict[str, dict[str, Any]] = {}
+    for verdict in result.verdicts():
+        if verdict["claim"] in headlines and verdict["primary"] and verdict["norm"] == headline:
+            first.setdefault(verdict["claim"], verdict)
     return [
-        {"study_seeds": result.document["recipe"]["seeds"], **{k: v[k] for k in KEPT}}
-        for v in result.verdicts()
-        if v["claim"] in headlines and v["primary"] and v["norm"] == "batch"
+        {"first_seed": recipe["seeds"][0], **{name: verdict[name] for name in KEPT}}
+        for verdict in first.values()
     ]
+
+
+def shown(value: float | None) -> str:
+    """A number, or a dash where there is none."""
+    return "–" if value is None else f"{value:.3f}"
 
 
 def main() -> None:
@@ -39,10 +50,11 @@ def main() -> None:
     options = parser.parse_args()
     rows = [row for folder in options.folders for row in headline_verdicts(folder)]
     for row in sorted(rows, key=lambda row: row["claim"]):
-        first, last = row["study_seeds"][0], row["study_seeds"][-1]
         print(
-            f"{row['claim']:16} seeds {first}–{last}: {row['outcome']:13} {row['effect']:.3f} "
-            f"[{row['low']:.3f}, {row['high']:.3f}], δ {row['delta']:.3f}"
+            f"{row['claim']:16} {row['seeds']:2} seeds from {row['first_seed']:4}: "
+            f"{row['outcome']:13} {shown(row['effect'])} "
+            f"[{shown(row['low'])}, {shown(row['high'])}], δ {shown(row['delta'])}, "
+            f"{row['confidence']:.1%} interval"
         )
     if options.write:
         RESULTS.parent.mkdir(exist_ok=True)

@@ -1,4 +1,6 @@
-"""Rebuild what the README shows of a study: its table of verdicts, and the picture of its report.
+"""Rebuild what the documentation takes from the code and from a study.
+
+That is the catalogue's table, the README's table of verdicts, and the picture of the report.
 
     python docs/build.py [STUDY_FOLDER]
 
@@ -15,14 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from normkit import report
+from normkit.nn.catalogue import table as catalogue_table
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "docs" / "sample" / "results.json"
 PICTURE = ROOT / "docs" / "images" / "report.png"
+CATALOGUE = ROOT / "docs" / "catalogue.md"
 README = ROOT / "README.md"
 BEGIN = "<!-- made by docs/build.py from docs/sample/results.json -->\n"
 END = "<!-- end -->\n"
-WIDTH = 100
+WIDTH = 110
 
 
 def table(results: dict[str, Any]) -> str:
@@ -35,6 +39,13 @@ def with_table(readme: str, results: dict[str, Any]) -> str:
     before, rest = readme.split(BEGIN)
     _, after = rest.split(END)
     return before + BEGIN + table(results) + END + after
+
+
+def with_catalogue(page: str) -> str:
+    """The page of the catalogue, its table rebuilt."""
+    kept = [line for line in page.splitlines() if not line.startswith("|")]
+    first = next(i for i, line in enumerate(page.splitlines()) if line.startswith("|"))
+    return "\n".join([*kept[:first], catalogue_table().rstrip(), *kept[first:]]) + "\n"
 
 
 def take_picture(results: dict[str, Any], path: Path) -> None:
@@ -55,7 +66,8 @@ def take_picture(results: dict[str, Any], path: Path) -> None:
 
 
 def main() -> None:
-    """Rebuild the table and the picture."""
+    """Rebuild the tables and the picture."""
+    CATALOGUE.write_text(with_catalogue(CATALOGUE.read_text("utf-8")), "utf-8")
     if len(sys.argv) > 1:
         SAMPLE.parent.mkdir(exist_ok=True)
         shutil.copy(Path(sys.argv[1]) / "results.json", SAMPLE)

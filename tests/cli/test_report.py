@@ -35,6 +35,12 @@ def test_prints_text(normkit: Run, study: Path, lang: str, words: str) -> None:
     assert words in ran.out
 
 
+def test_prints_text_in_full(normkit: Run, study: Path) -> None:
+    ran = normkit("report", str(study), "--format", "text")
+    for section in ("## Zero mean and unit variance", "## How this study was made"):
+        assert section in ran.out
+
+
 def test_prints_json(normkit: Run, study: Path) -> None:
     ran = normkit("report", str(study), "--format", "json")
     assert json.loads(ran.out) == json.loads((study / "results.json").read_text("utf-8"))

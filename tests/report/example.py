@@ -42,7 +42,7 @@ def results() -> dict[str, Any]:
         "failures": [
             text(
                 "instance, rate 3, seed 4: out of memory; the trial counts as missing",
-                "instance，学习率 3，种子 4：内存不足，该次训练按缺失计",
+                "instance，学习率 3，种子 4：内存不足，该次试验按缺失计",
             )
         ],
         "command": (

@@ -36,6 +36,7 @@ def verdict(
         "style": "ratio",
         "unit": text("", ""),
         "seeds": 8 if judged else 3,
+        "confidence": 0.95,
         "detectable": None,
         "note": None,
         **other,

@@ -137,7 +137,10 @@ def convergence() -> dict[str, Any]:
             "使用批归一化，并同时调大学习率：沿用旧学习率时收益很小。",
         ),
         "verdicts": [
-            verdict("steps", steps, "batch", "supported", (3.1, 2.5, 3.9), detectable=1.3),
+            verdict(
+                "steps", steps, "batch", "supported", (3.1, 2.5, 3.9), detectable=1.3,
+                confidence=1 - 0.05 / 3,
+            ),
             verdict("steps", steps, "layer", "supported", (2.2, 1.4, 3.4), detectable=1.7),
             verdict("steps", steps, "instance", "inconclusive", (None, None, 1.9), note=never),
             verdict("steps", steps, "group", "supported", (2.4, 1.5, 3.8), detectable=1.6),

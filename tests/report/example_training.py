@@ -63,7 +63,9 @@ def overfitting() -> dict[str, Any]:
             "不要因为加了归一化就去掉正则化，先测量。",
         ),
         "verdicts": [
-            verdict("gap", gap, "batch", "refuted", (0.01, -0.012, 0.032), **nats),
+            verdict(
+                "gap", gap, "batch", "refuted", (0.01, -0.012, 0.032), confidence=0.975, **nats
+            ),
             verdict("gap", gap, "layer", "inconclusive", (-0.03, -0.09, 0.03), **nats),
             verdict("gap", gap, "instance", "refuted", (0.11, 0.02, 0.2), **nats),
             verdict("gap", gap, "group", "inconclusive", (-0.02, -0.08, 0.04), **nats),

@@ -186,6 +186,8 @@ def test_the_numbers_of_a_figure_are_in_the_page(
         "2026-11-23 15:10 UTC",
         "×3.1",
         "[2.5, 3.9]",
+        "98.3 % interval",
+        "97.5 % interval",
         "&gt; ×1.25",
         "never reached the target in 2 of 3 seeds",
         "open marker at the edge: no finite value (instance × 3)",
@@ -203,6 +205,22 @@ def test_chinese_pages_have_no_english_words_of_their_own(page: Page) -> None:
     phrases = {words for words in shared if re.fullmatch(r"[A-Z][a-z]+(?: [a-z]+)+", words)}
     assert phrases == set()
     assert 'lang="zh-Hans"' in page("zh")
+
+
+def test_a_claim_with_two_primary_verdicts_has_two_rows_and_one_answer(
+    short: dict[str, Any],
+) -> None:
+    claim = short["claims"][3]
+    for verdict in claim["verdicts"]:
+        verdict["outcome"] = "supported" if verdict["id"] == "gap" else "inconclusive"
+    page = html(short)
+    table = page[page.index("<table") : page.index("</table>")]
+    assert table.count(claim["title"]["en"]) == 2
+    for what in ("Test minus training loss", "How much less dropout helps"):
+        assert what in table
+    section = page[page.index('id="claim-overfitting"') :]
+    head = section[: section.index("</div>")]
+    assert '<span class="outcome supported">' in head
 
 
 def test_a_study_cut_short_says_so(short: dict[str, Any]) -> None:

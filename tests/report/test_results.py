@@ -80,6 +80,18 @@ def test_a_truth_value_is_not_a_number(document: dict[str, Any]) -> None:
         read(document)
 
 
+@pytest.mark.parametrize("share", [95, 1, 0, -0.5])
+def test_a_confidence_is_a_share(document: dict[str, Any], share: float) -> None:
+    document["claims"][1]["verdicts"][2]["confidence"] = share
+    with pytest.raises(ResultsError, match=r'\[1\]\["verdicts"\]\[2\]\["confidence"\] must lie'):
+        read(document)
+
+
+def test_an_older_document_need_not_say_its_confidence(document: dict[str, Any]) -> None:
+    del document["claims"][1]["verdicts"][2]["confidence"]
+    assert read(document) is document
+
+
 def test_a_row_without_a_drawn_field_is_found(document: dict[str, Any]) -> None:
     del document["claims"][1]["figures"][0]["rows"][3]["low"]
     with pytest.raises(ResultsError, match=r'\["rows"\]\[3\] lacks the field "low"'):

@@ -24,6 +24,15 @@ def test_a_claim_with_two_questions_has_two_rows(checked: Results) -> None:
     assert [row.verdicts["batch"]["id"] for row in rows] == ["steps", "seconds"]  # type: ignore[index]
 
 
+def test_the_rows_of_one_claim_each_ask_their_own_question(checked: Results) -> None:
+    rows = [row for row in tables.verdict_rows(checked) if row.claim["id"] == "overfitting"]
+    assert [row.what["en"] for row in rows] == [
+        "Test minus training loss, at equal training loss",
+        "How much less dropout helps",
+    ]
+    assert [norm for norm, verdict in rows[1].verdicts.items() if verdict] == ["batch", "group"]
+
+
 def test_a_norm_that_was_not_asked_has_no_verdict(checked: Results) -> None:
     row = tables.verdict_rows(checked)[5]
     assert row.verdicts["batch"] is not None

@@ -12,7 +12,15 @@ import normkit.report
 from normkit.report.words import WORDS, Words, language
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
-SIGNS_ALONE = {"list_separator", "clause_separator", "space", "stop", "colon", "parentheses"}
+SIGNS_ALONE = {
+    "comma",
+    "list_separator",
+    "clause_separator",
+    "space",
+    "stop",
+    "colon",
+    "parentheses",
+}
 SIGNS_ALONE |= {"facts_model", "machine_line"}
 
 
@@ -34,6 +42,14 @@ def test_each_word_is_there_in_both_languages(name: str) -> None:
 def test_chinese_words_have_chinese_punctuation(name: str) -> None:
     chinese = re.sub(r"\{\w+\}", "字", WORDS[name][1])
     assert not re.search(r"[\u4e00-\u9fff]\s*[,:;?()]|[,:;?()][\u4e00-\u9fff]", chinese)
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["配置", "核心论断", "对照网络", "不用归一化", "次训练", "(?<!随机)种子", "各归一化(?!方法)"],
+)
+def test_chinese_has_one_name_for_one_thing(other: str) -> None:
+    assert [name for name, (_, chinese) in WORDS.items() if re.search(other, chinese)] == []
 
 
 def test_every_word_is_used_and_every_used_word_is_there() -> None:

@@ -12,7 +12,7 @@ from normkit.study import StoreError, StudyResult
 from normkit.study.claims import claims
 from normkit.study.context import Context
 from normkit.study.plan import Plan
-from normkit.study.result import adjusted
+from normkit.study.result import adjusted, in_chinese
 from normkit.study.simulation import SimulatedTrials
 
 
@@ -63,3 +63,22 @@ def test_holms_family_is_one_verdict_of_each_headline_claim(full_plan: Plan) -> 
     }
     assert sorted(v.confidence for v in confirmatory) == pytest.approx([0.95, 0.975, 1 - 0.05 / 3])
     assert all(v.confidence == 0.95 for v in verdicts if v.exploratory)
+
+
+@pytest.mark.parametrize(
+    ("note", "chinese"),
+    [
+        ("In 1 of 20 images transparency is dropped.", "20 张图像中有 1 张丢弃了透明度。"),
+        ("In 2 of 20 images only the first frame is used.", "20 张图像中有 2 张只取第一帧。"),
+        (
+            "20 of 25 images are grey; all were converted to RGB.",
+            "25 张图像中有 20 张为灰度图；全部转换为 RGB。",
+        ),
+        (
+            "Channel 0, 2 is constant over the training images.",
+            "通道 0, 2 在全部训练图像上为常数。",
+        ),
+    ],
+)
+def test_notes_on_the_data_are_told_in_chinese(note: str, chinese: str) -> None:
+    assert in_chinese(note) == chinese

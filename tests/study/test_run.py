@@ -278,7 +278,7 @@ class TestFailures:
         assert document["failures"] == [
             {
                 "en": f"{failed} trials failed: RuntimeError: no luck (train.py:1)",
-                "zh": f"{failed} 个试验失败：RuntimeError: no luck (train.py:1)",
+                "zh": f"{failed} 次试验出错：RuntimeError: no luck (train.py:1)",
             }
         ]
 

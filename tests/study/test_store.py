@@ -278,8 +278,15 @@ class TestTheFolder:
             pass
 
     def test_is_cleared_of_parts_that_a_killed_study_left(self, store: Store) -> None:
-        parts = [store.folder / "results.json.partial", store.trials / "abc.json.partial"]
+        parts = [
+            store.folder / "results.json.0123abcd.partial",
+            store.folder / "report.html.0123abcd.partial",
+            store.trials / "abc.json.0123abcd.partial",
+        ]
         for part in parts:
             part.write_text("half a f")
+        mine = store.folder / "download.partial"
+        mine.write_text("not a study's")
         with store.locked():
             assert not any(part.exists() for part in parts)
+        assert mine.exists()

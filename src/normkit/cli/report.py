@@ -33,7 +33,7 @@ def report(
     try:
         result = StudyResult.load(folder)
         if format == "text":
-            typer.echo(room.text(result.document, lang))
+            typer.echo(room.text(result.document, lang, full=True))
         elif format == "json":
             typer.echo(json.dumps(result.document, ensure_ascii=False, indent=1))
         else:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from normkit.files import write_whole
 from normkit.report import page
 from normkit.report.figure_csv import csv_files
 from normkit.report.results import read
@@ -47,29 +45,6 @@ def write(results: Mapping[str, Any], folder: Path, lang: str = "en") -> Path:
     }
     folder = Path(folder)
     for name, content in files.items():
-        _write_whole(folder / name, content)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / name, content)
     return folder / PAGES[chosen[0]]
-
-
-def _write_whole(path: Path, content: str) -> None:
-    """Write beside the target and rename, so that a reader never meets half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        _share(Path(temporary))
-        Path(temporary).replace(path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            Path(temporary).unlink()
-        raise
-
-
-def _share(path: Path) -> None:
-    """Give a temporary file, made for its owner alone, the access that a new file would have."""
-    mask = os.umask(0)
-    os.umask(mask)
-    path.chmod(0o666 & ~mask)

@@ -19,7 +19,7 @@ from typing import (
     is_typeddict,
 )
 
-from normkit.report.schema import SCHEMA, Figure, Results
+from normkit.report.schema import SCHEMA, Figure, Results, Verdict
 
 # Claim and figure ids become anchors and file names.
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -66,6 +66,8 @@ written by another version of normkit: use that version, or run the study again
     document = cast(Results, results)
     _check_ids((claim["id"] for claim in document["claims"]), 'results["claims"]')
     for number, claim in enumerate(document["claims"]):
+        for index, verdict in enumerate(claim["verdicts"]):
+            _check_confidence(verdict, f'results["claims"][{number}]["verdicts"][{index}]')
         place = f'results["claims"][{number}]["figures"]'
         _check_ids((figure["id"] for figure in claim["figures"]), place)
         for index, figure in enumerate(claim["figures"]):
@@ -155,6 +157,14 @@ def _check_ids(ids: Iterable[str], place: str) -> None:
         if name in seen:
             raise ResultsError(f"{place}: ids must differ, got {name!r} twice")
         seen.add(name)
+
+
+def _check_confidence(verdict: Verdict, place: str) -> None:
+    share = verdict.get("confidence")
+    if share is not None and not 0 < share < 1:
+        raise ResultsError(
+            f'{place}["confidence"] must lie between 0 and 1 (95 % is 0.95), got {share}'
+        )
 
 
 def _check_rows(figure: Figure, place: str) -> None:

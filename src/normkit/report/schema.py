@@ -11,6 +11,8 @@ from __future__ import annotations
 from typing import Literal, NotRequired, TypedDict
 
 SCHEMA = 1
+CONFIDENCE = 0.95
+"""That of an interval whose verdict does not say."""
 
 Outcome = Literal["supported", "refuted", "inconclusive"]
 Claimed = Literal["greater", "less", "equal"]
@@ -116,6 +118,7 @@ class Verdict(TypedDict):
     claimed: Claimed
     style: EffectStyle
     unit: Text
+    confidence: NotRequired[float]
     seeds: int
     detectable: float | None
     note: Text | None
@@ -142,7 +145,10 @@ class Reference(TypedDict):
 
 
 class Figure(TypedDict):
-    """One figure: `rows` is both what is drawn and what its CSV holds."""
+    """One figure: `rows` is both what is drawn and what its CSV holds.
+
+    What the range from `low` to `high` is, of all seeds or an interval, the caption says.
+    """
 
     id: str
     title: Text

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from normkit.report.schema import Claim, Results, Verdict
 from normkit.report.words import Words
 
-OUTCOMES = ("supported", "refuted", "mixed", "inconclusive")
+OUTCOMES = ("supported", "refuted", "inconclusive")
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,9 @@ def primary(claim: Claim, norm: str | None = None) -> list[Verdict]:
     ]
 
 
-def outcome(verdicts: Iterable[Verdict]) -> str:
-    """What several verdicts on one claim come to: their shared outcome, or `mixed`."""
-    outcomes = {verdict["outcome"] for verdict in verdicts}
-    return outcomes.pop() if len(outcomes) == 1 else "mixed"
+def outcome(verdicts: Sequence[Verdict]) -> str:
+    """What a claim comes to for one norm: the first of its primary verdicts answers it."""
+    return verdicts[0]["outcome"]
 
 
 def headline_norm(results: Results) -> str | None:
@@ -59,8 +58,8 @@ def summarise(results: Results, words: Words) -> Summary | None:
         verdicts = primary(claim, norm)
         if verdicts:
             groups[outcome(verdicts)].append((claim["id"], words.pick(claim["title"])))
-            seeds = max(seeds, *(verdict["seeds"] for verdict in verdicts))
-            exploratory &= all(verdict["exploratory"] for verdict in verdicts)
+            seeds = max(seeds, verdicts[0]["seeds"])
+            exploratory &= verdicts[0]["exploratory"]
     lead = words("summary_lead", data=results["data"]["spec"], norm=words.norm(norm) or norm)
     kept = [(name, claims) for name, claims in groups.items() if claims]
     return Summary(lead, kept, seeds, exploratory)
@@ -72,7 +71,7 @@ def sentence(results: Results, words: Words) -> str:
     if summary is None:
         return words("summary_nothing")
     clauses = [
-        f"{words(name)}{words('colon')}{words.join([title for _, title in claims])}"
+        words(name) + words.parentheses(words.join([title for _, title in claims]))
         for name, claims in summary.groups
     ]
     text = f"{summary.lead}{words('space')}{words('clause_separator').join(clauses)}{words('stop')}"

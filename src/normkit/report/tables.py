@@ -18,7 +18,6 @@ class VerdictRow:
     claim: Claim
     what: Text
     first: bool
-    of_claim: int
     verdicts: dict[str, Verdict | None]
 
 
@@ -41,7 +40,7 @@ def verdict_rows(results: Results) -> list[VerdictRow]:
         for index, verdicts in enumerate(questions.values()):
             by_norm = {verdict["norm"]: verdict for verdict in verdicts}
             cells = {norm: by_norm.get(norm) for norm in norms}
-            rows.append(VerdictRow(claim, verdicts[0]["what"], index == 0, len(questions), cells))
+            rows.append(VerdictRow(claim, verdicts[0]["what"], index == 0, cells))
     return rows
 
 

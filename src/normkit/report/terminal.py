@@ -1,4 +1,4 @@
-"""The report's first screen as plain text: the summary, the verdict table, the choice table."""
+"""The report as plain text: its first screen, and in full what follows it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text as Line
 
-from normkit.report import formats, summary, tables
+from normkit.report import confidence, details, formats, summary, tables
 from normkit.report.results import read
 from normkit.report.schema import Results, Verdict
 from normkit.report.verdict_text import VerdictText
@@ -24,13 +24,16 @@ MARKS = {tables.BEST: "★ ", tables.CLOSE: "≈ "}
 _LEAST = 44
 
 
-def text(results: Mapping[str, Any], lang: str = "en", width: int | None = None) -> str:
-    """The verdict table and the choice table for a terminal.
+def text(
+    results: Mapping[str, Any], lang: str = "en", width: int | None = None, full: bool = False
+) -> str:
+    """The verdict table and the choice table for a terminal, or the whole report.
 
     Args:
         results: a results document.
         lang: `en` or `zh`.
         width: in columns; by default the terminal's.
+        full: whether every claim follows with all its verdicts, and how the study was made.
 
     Returns:
         Plain text, without colour or control characters, no line wider than `width`.
@@ -63,11 +66,16 @@ def text(results: Mapping[str, Any], lang: str = "en", width: int | None = None)
     for title, incomplete in (("incomplete", not document["complete"]),
                               ("no_base", not document["recipe"]["found"])):  # fmt: skip
         if incomplete:
-            console.print(f"\n{words(title + '_title')}{words('stop')} {words(title)}")
-    for failure in document["failures"]:
+            console.print(
+                f"\n{words(title + '_title')}{words('stop')}{words('space')}{words(title)}"
+            )
+    # In full, they stand with the rest of how the study was made.
+    for failure in () if full else document["failures"]:
         console.print(_clean(f"\n{words('failures')}{words('colon')}{words.pick(failure)}"))
     for block in (*_verdicts(document, words, width), *_choices(document, words, width)):
         console.print(block)
+    for line in details.lines(document, words) if full else ():
+        console.print(_clean(line))
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
 
 
@@ -99,6 +107,8 @@ def _verdicts(results: Results, words: Words, width: int) -> Iterator[Renderable
     for name, sign in SIGNS.items():
         yield f"{sign} {words(name)}{words('colon')}{words('key_' + name)}"
     yield f"† {words('exploratory')}{words('colon')}{words('key_exploratory')}"
+    if confidences := confidence.line(results, words):
+        yield f"  {confidences}"
 
 
 def _wide_verdicts(rows: list[tables.VerdictRow], norms: list[str], words: Words) -> Table:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from normkit.report import formats
+from normkit.report import confidence, formats
 from normkit.report.schema import Verdict
 from normkit.report.words import Words
 
@@ -15,6 +15,7 @@ class VerdictText:
 
     effect: str
     interval: str  # empty where there is none
+    confidence: str  # the interval's, empty where there is none or nothing was sampled
     logarithm: str  # the exponents behind a log10 effect, else empty
     threshold: str  # where the claim holds
     detectable: str
@@ -24,15 +25,20 @@ class VerdictText:
         """Write a verdict's numbers in a language."""
         points, style = words("points"), verdict["style"]
         effect, interval = formats.effect(verdict, points)
+        if verdict["low"] == verdict["high"]:
+            interval = ""  # What is counted, or an identity, has no interval.
+        share = confidence.of(verdict) if interval else None
         unit = words.pick(verdict["unit"])
         # Factors of ten and percentage points already say what they are.
         named = f" {unit}" if unit and style in ("difference", "value") else ""
         threshold = formats.threshold(verdict, points)
         if unit and style in ("difference", "value", "ratio"):
-            threshold += f" {unit}"
+            # A unit in Chinese parentheses brings its own space.
+            threshold += unit if unit.startswith("\uff08") else f" {unit}"
         return cls(
             effect + named if verdict["effect"] is not None else effect,
             interval,
+            words("confidence", percent=confidence.percent(share)) if share else "",
             formats.logarithm(verdict),
             threshold,
             formats.position(verdict["detectable"], style, points),

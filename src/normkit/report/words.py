@@ -16,16 +16,16 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "supported": ("supported", "成立"),
     "refuted": ("refuted", "不成立"),
     "inconclusive": ("inconclusive", "证据不足"),
-    "mixed": ("divided", "结论不一"),
     "exploratory": ("exploratory", "探索性"),
-    "headline": ("headline claim", "核心论断"),
+    "headline": ("headline claim", "主要论断"),
     "secondary": ("secondary", "次要"),
     "best": ("best", "最佳"),
     "close_to_best": ("not clearly worse than the best", "与最佳无明显差距"),
     "points": ("pp", "个百分点"),
+    "confidence": ("{percent} interval", "{percent} 置信区间"),
     "not_measured": ("not measured or never reached", "未测得或未达到"),
     # Names of the normalizations, beside their catalogue keys
-    "norm_none": ("no normalization", "不用归一化"),
+    "norm_none": ("no normalization", "无归一化"),
     "norm_batch": ("batch norm", "批归一化"),
     "norm_layer": ("layer norm", "层归一化"),
     "norm_channel_layer": ("layer norm over channels", "通道层归一化"),
@@ -37,8 +37,8 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "language": ("Language", "语言"),
     "overline": ("Normalization study", "归一化实验报告"),
     "summary_lead": (
-        "On {data}, against the same network without normalization, {norm}:",
-        "在 {data} 上，与不用归一化的同一网络相比，{norm}：",
+        "On {data}, against the same network without normalization, the verdicts on {norm}:",
+        "在 {data} 上，与无归一化的同一网络相比，{norm}的结论：",
     ),
     "summary_exploratory": (
         "With {seeds} seeds this is exploratory: a direction to follow, not a finding.",
@@ -46,6 +46,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "summary_nothing": ("No claim has a verdict yet.", "尚无任何论断得出结论。"),
     "list_separator": (", ", "、"),
+    "comma": (", ", "，"),
     "clause_separator": ("; ", "；"),
     "space": (" ", ""),
     "stop": (".", "。"),
@@ -56,30 +57,31 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "训练图像 {train} 张，测试图像 {test} 张",
     ),
     "facts_model": ("{model}, {parameters} parameters", "{model}，{parameters} 个参数"),
-    "facts_trials": ("{run} trials in {time}", "{run} 次训练，用时 {time}"),
+    "facts_trials": ("{run} trials in {time}", "{run} 次试验，用时 {time}"),
     "incomplete_title": ("This study is not finished", "本次实验尚未完成"),
     "incomplete": (
         "Some trials are missing. What follows judges only those that ran; "
         "run the command again to go on where it stopped.",
-        "部分训练尚未运行，以下结论只依据已完成的部分。再次运行同一命令即可接着做完。",
+        "部分试验尚未运行，以下结论只依据已完成的试验。再次运行同一命令，即可从中断处继续。",
     ),
-    "no_base_title": ("The comparator never trained", "对照网络从未训练成功"),
+    "no_base_title": ("The comparator never trained", "对照组从未训练成功"),
     "no_base": (
         "No recipe was found in which the network without normalization trains, "
         "so claims that compare with it stay inconclusive.",
-        "未找到能让不用归一化的网络正常训练的配置，因此与之比较的论断只能判为证据不足。",
+        "未找到能使无归一化的网络训练成功的方案，因此与之比较的论断只能判为证据不足。",
     ),
-    "failures_title": ("Some trials failed", "部分训练出错"),
+    "failures_title": ("Some trials failed", "部分试验出错"),
     # Verdict table
     "verdicts_title": ("The verdicts", "结论一览"),
     "verdicts_lead": (
         "Each normalization against the same network with none. Each claim is judged by the whole "
         "interval of its effect, never by the point alone.",
-        "每种归一化都与不用归一化的同一网络比较。判定依据是效应量的整个置信区间，而不是单个点。",
+        "每种归一化方法都与无归一化的同一网络比较。判定依据是效应量的整个置信区间，"
+        "而不是单个点估计。",
     ),
     "verdicts_caption": ("Verdicts by claim and normalization", "各论断在各归一化方法下的结论"),
     "claim": ("Claim", "论断"),
-    "norm": ("Norm", "归一化"),
+    "norm": ("Norm", "归一化方法"),
     "key_supported": (
         "the whole interval lies where the claim holds",
         "整个区间都落在论断成立的范围内",
@@ -88,25 +90,30 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "the whole interval falls short of it",
         "整个区间都未达到该范围",
     ),
-    "key_inconclusive": ("the interval leaves both open", "区间跨越界限，两种可能都在"),
+    "key_inconclusive": ("the interval leaves both open", "区间跨越界限，两种可能都不能排除"),
     "key_picture": (
         "the shaded side is where the claim holds, the dashed line δ its edge, "
         "the solid line no effect",
         "阴影一侧为论断成立的范围，虚线 δ 为其界限，实线表示无效应",
     ),
     "key_exploratory": (
-        "not one of the three headline claims, or too few seeds for a finding",
-        "不是三项主要论断之一，或随机种子数不足以下定论",
+        "not the verdict that answers a headline claim, or too few seeds for a finding",
+        "不是回答主要论断的那个结论，或随机种子数不足以下定论",
     ),
-    "seeds_short": ("{seeds} seeds", "{seeds} 个种子"),
+    "intervals": ("Confidence of the intervals: {range}", "区间的置信度：{range}"),
+    "intervals_headline": (
+        "Confidence of the intervals: {usual}; for {norm} in the headline claims {range} (Holm)",
+        "区间的置信度：{usual}；主要论断中 {norm} 的区间为 {range}（Holm 方法）",
+    ),
+    "seeds_short": ("{seeds} seeds", "{seeds} 个随机种子"),
     # Choice table
-    "choices_title": ("Which norm should I use here?", "这里该用哪种归一化？"),
+    "choices_title": ("Which norm should I use here?", "这里该用哪种归一化方法？"),
     "choices_caption": ("What each normalization gives and costs", "各归一化方法的效果与代价"),
     "key_choices": (
         "Brackets hold confidence intervals. Unmarked means clearly worse, or nothing to compare.",
         "方括号内为置信区间。未标记者为明显较差，或无从比较。",
     ),
-    "seeds": ("Seeds", "种子数"),
+    "seeds": ("Seeds", "随机种子数"),
     # Contents
     "contents": ("Contents", "目录"),
     "method_title": ("How this study was made", "本实验如何进行"),
@@ -116,14 +123,16 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "smallest effect that matters. Supported: the whole interval lies beyond δ. Refuted: the "
         "whole interval falls short of δ, be it small, absent or opposite. Otherwise inconclusive. "
         "Each norm is trained at its own best learning rate, chosen on validation data with seeds "
-        "that are not judged; seeds are paired between a norm and its comparator. The intervals of "
-        "the headline claims hold at 95 % for all three together (Holm's procedure), every other "
-        "one at 95 % for itself. The split of the data is the same for all seeds.",
+        "that are not judged; seeds are paired between a norm and its comparator. Each headline "
+        "claim is answered by one interval, and these hold at 95 % together (Holm's procedure); "
+        "every other one holds at 95 % for itself. The split of the data is the same for all "
+        "seeds.",
         "实验开始前，每条论断就定下测量什么、所称的方向，以及 δ：值得重视的最小效应。"
         "整个区间超过 δ，判为成立；整个区间都未达到 δ（无论效应很小、没有或相反），判为不成立；"
-        "其余判为证据不足。每种归一化都用自己的最佳学习率训练，该学习率在验证集上选出，"
-        "所用种子不参与判定；归一化与对照之间使用配对随机种子。三项主要论断的区间合起来具有 95 % 的"
-        "置信度（Holm 方法），其余区间各自为 95 %。所有种子使用同一种数据划分。",
+        "其余判为证据不足。每种归一化方法都用自己的最佳学习率训练，该学习率在验证集上选出，"
+        "所用随机种子不参与判定；归一化方法与对照组之间按随机种子配对。每项主要论断各由一个区间回答，"
+        "这些区间合起来具有 95 % 的置信度（Holm 方法），其余区间各自为 95 %。"
+        "所有随机种子使用同一数据划分。",
     ),
     # A claim's section
     "textbook": ("What textbooks say", "教科书怎么说"),
@@ -135,20 +144,20 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "effect": ("Effect", "效应量"),
     "interval": ("Interval", "置信区间"),
     "picture": ("Where it lies", "所处位置"),
-    "holds_where": ("Claim holds where", "论断成立的条件"),
+    "holds_where": ("Claim holds where {threshold}", "论断成立的条件：{threshold}"),
     "detectable": ("Smallest detectable effect", "可检出的最小效应"),
     "note": ("Note", "说明"),
     "no_verdict": ("This claim has no verdict.", "该论断没有结论。"),
     # Figures
     "legend": ("Legend", "图例"),
     "log_scale": ("log scale", "对数刻度"),
-    "band": ("shaded: interval", "阴影：置信区间"),
-    "bars": ("bar: interval", "横线：置信区间"),
+    "band": ("shaded: the range that the caption names", "阴影：图注所述的范围"),
+    "bars": ("bar: the interval that the caption names", "横线：图注所述的区间"),
     "mean_mark": (
         "short line: mean, where every seed has a value; other marks: single seeds",
-        "短线：均值（仅当每个种子都有数值时给出）；其余标记：单个种子",
+        "短线：均值（仅当每个随机种子都有数值时给出）；其余标记：单个随机种子",
     ),
-    "seed_lines": ("thin: single seeds; thick: median", "细线：单个种子；粗线：中位数"),
+    "seed_lines": ("thin: single seeds; thick: median", "细线：单个随机种子；粗线：中位数"),
     "open_marker": (
         "open marker at the edge: no finite value ({counts})",
         "边缘的空心标记：无有限值（{counts}）",
@@ -190,15 +199,15 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "depth": ("Depth", "深度"),
     "width": ("Width", "宽度"),
     "parameters": ("Parameters", "参数量"),
-    "recipe": ("Base recipe", "基准配置"),
+    "recipe": ("Base recipe", "基准方案"),
     "recipe_why": ("Why this one", "选择理由"),
     "init": ("Weight initialisation", "权重初始化"),
     "steps": ("Steps", "训练步数"),
     "batch": ("Batch size", "批大小"),
     "optimizer": ("Optimizer", "优化器"),
     "momentum": ("momentum {value}", "动量 {value}"),
-    "rates": ("Learning rate of each norm", "各归一化的学习率"),
-    "trials": ("Trials", "训练次数"),
+    "rates": ("Learning rate of each norm", "各归一化方法的学习率"),
+    "trials": ("Trials", "试验次数"),
     "trials_counts": (
         "{run} run, {reused} reused, {diverged} diverged, {failed} failed",
         "新运行 {run}，复用 {reused}，发散 {diverged}，出错 {failed}",
@@ -211,7 +220,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "dropped": ("Dropped to fit the budget", "为符合预算而省去的内容"),
     "failures": ("Failures", "出错记录"),
     "nothing_dropped": ("Nothing was dropped.", "没有省去任何内容。"),
-    "no_failures": ("No trial failed.", "没有训练出错。"),
+    "no_failures": ("No trial failed.", "没有试验出错。"),
     "versions": ("Versions", "版本"),
     "machine": ("Machine", "机器"),
     "machine_line": (
@@ -221,7 +230,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "repeat": ("Run it again", "重新运行"),
     "repeat_text": (
         "The same command on the same machine gives the same numbers.",
-        "在同一机器上运行同一命令，得到同样的数字。",
+        "在同一机器上运行同一命令，会得到同样的数字。",
     ),
     "run": ("The run", "运行情况"),
     "top": ("Back to the verdicts", "回到结论"),

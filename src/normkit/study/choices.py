@@ -66,10 +66,10 @@ def compare(context: Context) -> dict[str, Any]:
         "rows": rows,
         "note": text(
             f"At equal budget ({limit} steps), each norm at its own best learning rate. Test "
-            f"error with its 95 % interval over seeds; the target is {recipe.target:.1%} training "
-            "accuracy; time and memory measured with nothing else running, one thread.",
+            f"error with its 95 % interval over seeds; the target is {100 * recipe.target:.1f} % "
+            "training accuracy; time and memory measured with nothing else running, one thread.",
             f"预算相同（{limit} 步），各用自己的最佳学习率。测试错误率附随机种子的 95 % 区间；"
-            f"目标为训练准确率 {recipe.target:.1%}；时间与内存在无其他任务、单线程时测得。",
+            f"目标为训练准确率 {100 * recipe.target:.1f} %；时间与内存在无其他任务、单线程时测得。",
         ),
     }
 

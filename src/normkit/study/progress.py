@@ -134,7 +134,7 @@ class Progress:
         for failure in self.failures.values():
             reasons[failure.reason] = reasons.get(failure.reason, 0) + 1
         return [
-            text(f"{count} trials failed: {reason}", f"{count} 个试验失败：{reason}")
+            text(f"{count} trials failed: {reason}", f"{count} 次试验出错：{reason}")
             for reason, count in reasons.items()
         ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -112,7 +113,7 @@ def document(
             "validation": len(data.validation),
             "test": len(data.test),
             "skipped": [list(item) for item in data.skipped],
-            "notes": [text(note, note) for note in data.notes],
+            "notes": [text(note, in_chinese(note)) for note in data.notes],
         },
         "model": dict(model),
         "recipe": _recipe(plan, context.recipe),
@@ -145,6 +146,32 @@ def adjusted(plan: Plan, findings: Mapping[str, Finding]) -> dict[str, list[Verd
             for i, v in enumerate(verdicts)
         ]
     return judged
+
+
+DATA_NOTES = (
+    (r"In (\d+) of (\d+) images transparency is dropped\.", "{1} 张图像中有 {0} 张丢弃了透明度。"),
+    (
+        r"In (\d+) of (\d+) images only the first frame is used\.",
+        "{1} 张图像中有 {0} 张只取第一帧。",
+    ),
+    (
+        r"(\d+) of (\d+) images are grey; all were converted to RGB\.",
+        "{1} 张图像中有 {0} 张为灰度图；全部转换为 RGB。",
+    ),
+    (
+        r"Channel ([\d, ]+) is constant over the training images\.",
+        "通道 {0} 在全部训练图像上为常数。",
+    ),
+)
+"""What data are told to have been changed for a study, and the same in Chinese."""
+
+
+def in_chinese(note: str) -> str:
+    """A note on the data in Chinese; as it is, if it is not one of those known."""
+    for pattern, chinese in DATA_NOTES:
+        if found := re.fullmatch(pattern, note):
+            return chinese.format(*found.groups())
+    return note
 
 
 def _first(plan: Plan, verdicts: Sequence[Verdict]) -> int | None:

@@ -37,6 +37,10 @@ class Truth:
     """Largest deviation of a standardised mean or variance."""
     seconds: float = 1.2
     """Seconds per step, the norm over "none"."""
+    held: float = 1.5
+    """Bytes held for backward, the norm over "none"."""
+    error_spread: float = 0.0
+    """Points by which the final error spreads more over starts, "none" minus the norm."""
     none_trains: bool = True
     """Whether "none" trains at all."""
     norm_trains: bool = True
@@ -99,7 +103,7 @@ class SimulatedTrials:
             pace /= truth.speed
         curve: list[Point] = []
         gap = 0.5 + (truth.gap if spec.norm != "none" else 0.0)
-        gap += self._noise(0.06, "gap", spec.norm, spec.seed)
+        gap += self._noise(0.2, "gap", spec.norm, spec.seed)
         for step in checkpoints(spec.steps, spec.test) if spec.steps else []:
             progress = 1 - math.exp(-((step / pace) ** 1.5))
             loss = math.log(self.classes) * (
@@ -117,7 +121,8 @@ class SimulatedTrials:
             curve.append(point)
         final: Point = {}
         if curve:
-            error = 10.0 + self._noise(0.8, "error", spec.norm, spec.seed)
+            spread = 0.8 + (truth.error_spread if spec.norm == "none" else 0.0)
+            error = 10.0 + self._noise(spread, "error", spec.norm, spec.seed)
             error -= self._help(spec)
             final = curve[-1] | {
                 "train_accuracy": accuracy,
@@ -191,7 +196,7 @@ class SimulatedTrials:
             * math.exp(self._noise(0.03, "seconds", norm, spec.seed))
             for norm in spec.arms
         }
-        held = {norm: 1e6 * (1 if norm == "none" else 1.5) for norm in spec.arms}
+        held = {norm: 1e6 * (1.0 if norm == "none" else self.truth.held) for norm in spec.arms}
         return Record(
             spec,
             "ok",

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
+from normkit.files import PARTIAL, write_whole
 from normkit.study.record import Record
 from normkit.study.spec import TrialSpec, canonical
 
 SCHEMA = 1
 STUDY = "study.json"
 _LOCK = ".lock"
-_PARTIAL = ".partial"
 
 
 class StoreError(RuntimeError):
@@ -57,7 +56,7 @@ class Store:
         try:
             # What a study leaves behind that was killed while it wrote.
             for folder in (self.folder, self.trials):
-                for left_over in folder.glob(f"*{_PARTIAL}"):
+                for left_over in folder.glob(PARTIAL):
                     left_over.unlink()
             yield
         finally:
@@ -147,18 +146,10 @@ def write(path: Path, content: str) -> None:
     Raises:
         StoreError: the disk is full or the folder cannot be written; what was there is kept.
     """
-    partial = path.with_name(path.name + _PARTIAL)
     try:
-        with partial.open("w", encoding="utf-8") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        write_whole(path, content)
     except OSError as error:
         raise StoreError(
             f"could not write {path}: {error.strerror or error}; every finished trial is kept: "
             "make room and run the same command again to go on"
         ) from error
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)

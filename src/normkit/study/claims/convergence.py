@@ -135,9 +135,9 @@ def _curves(context: Context, runs: dict[str, dict[int, Record]]) -> dict[str, o
         title=text("Training accuracy, each at its own best rate", "训练准确率（各用最佳学习率）"),
         caption=text(
             f"Mean over seeds on a fixed part of the training images, evaluation mode; the band "
-            f"spans all seeds. The line marks the target, {context.recipe.target:.1%}.",
-            f"在固定的一部分训练图像上、评估模式下，对各随机种子取平均；色带为所有种子的范围。"
-            f"横线为目标准确率 {context.recipe.target:.1%}。",
+            f"spans all seeds. The line marks the target, {100 * context.recipe.target:.1f} %.",
+            f"在固定的一部分训练图像上、评估模式下，对各随机种子取平均；色带为所有随机种子的范围。"
+            f"横线为目标准确率 {100 * context.recipe.target:.1f} %。",
         ),
         kind="lines",
         x=Axis("step", text("training step", "训练步数"), "log"),
@@ -248,7 +248,7 @@ CLAIM = Claim(
         ),
         "inconclusive": text(
             "This run cannot tell: use a larger budget or more steps before relying on it.",
-            "本次运行无法判断：请增加预算或训练步数后再下结论。",
+            "本次实验无法判断：请增加预算或训练步数后再下结论。",
         ),
     },
     judge=judge,

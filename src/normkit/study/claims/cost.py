@@ -149,7 +149,7 @@ CLAIM = Claim(
         ),
         "refuted": text(
             "Count the price of each step against the steps saved, in the table on top.",
-            "请对照首页的表格，把每步增加的代价与省下的步数一起考虑。",
+            "请对照“这里该用哪种归一化方法？”一表，把每步增加的代价与省下的步数一起考虑。",
         ),
         "inconclusive": text(
             "The price of a step lies within the noise of this machine: it will not decide.",

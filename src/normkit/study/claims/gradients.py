@@ -102,7 +102,7 @@ def _verdict(
         delta=DELTA,
         claimed="greater",
         style="difference",
-        unit=text("decades per layer", "数量级/层"),
+        unit=text("decades per layer", "个数量级/层"),
         exploratory=context.plan.is_exploratory(norm),
     )
 

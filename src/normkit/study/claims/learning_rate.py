@@ -151,8 +151,10 @@ def _accuracy(context: Context, largest: dict[tuple[str, int], float]) -> dict[s
         title=text("Final training accuracy by learning rate", "不同学习率下的最终训练准确率"),
         caption=text(
             "From each norm's best rate upwards, over the seeds that still trained one step below; "
-            "a diverged run counts as zero. The line marks what counts as trained.",
-            "从各方法的最佳学习率向上，只含在低一格时仍能训练的种子；发散的运行计为零。横线为“训练成功”的界限。",
+            "the band spans them; a diverged run counts as zero. The line marks what counts as "
+            "trained.",
+            "从各方法的最佳学习率向上，只含在低一格时仍能训练的随机种子，色带为其范围；"
+            "发散的运行计为零。横线为“训练成功”的界限。",
         ),
         kind="lines",
         x=Axis("rate", text("learning rate", "学习率"), "log"),
@@ -206,7 +208,7 @@ CLAIM = Claim(
         ),
         "inconclusive": text(
             "The range may differ, but this run could not tell: tune the rate for each norm anew.",
-            "可用范围可能不同，但本次运行无法判断：请为每种方法重新调学习率。",
+            "可用范围可能不同，但本次实验无法判断：请为每种方法重新调学习率。",
         ),
     },
     judge=judge,

@@ -41,7 +41,7 @@ def judge(context: Context) -> Finding:
                 delta=TOLERANCE,
                 claimed="equal",
                 style="value",
-                unit=text("largest deviation", "最大偏差"),
+                unit=text("", ""),
                 exploratory=plan.is_exploratory(norm),
                 note=text(
                     f"{_left_out(runs[norm])} groups with hardly any variance were left out",
@@ -101,7 +101,7 @@ def _histograms(runs: dict[str, dict[int, Record]]) -> dict[str, object]:
             "batch of the study's own images. The bins of each norm divide its own range into 41; "
             "half a per cent on either side is left out. Batch norm centres this channel itself; "
             "norms with other axes centre a sample or a position, not the channel.",
-            "训练后网络中间层里方差最大的通道，取自本次研究的一批图像。"
+            "训练后网络中间层里方差最大的通道，取自本次实验的一批图像。"
             "各方法各自的取值范围等分为 41 个区间，两端各略去 0.5 %。"
             "批归一化使这个通道本身居中；其他方法居中的是单个样本或位置，而不是这个通道。",
         ),

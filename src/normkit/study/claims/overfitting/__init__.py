@@ -53,11 +53,13 @@ CLAIM = Claim(
         "Batch norm regularizes through the noise of its batch statistics, so less so at large "
         "batch; group norm fits the training set lower and tests 0.5 points worse (Wu and He "
         "2018). L2 under batch norm does not limit the function at all, it changes the effective "
-        "learning rate (van Laarhoven 2017).",
+        "learning rate (van Laarhoven 2017). The gap at a low training loss is not the gap on the "
+        "way there: see how it runs along training.",
         "批归一化的正则化来自批统计量的噪声，批量越大作用越小；"
         "组归一化训练损失更低，测试却差 0.5 个百分点"
         "（Wu 与 He，2018）。在批归一化下 L2 并不限制函数本身，"
-        "而是改变了有效学习率（van Laarhoven 2017）。",
+        "而是改变了有效学习率（van Laarhoven 2017）。低训练损失处的差距并不等于训练途中的差距："
+        "请看差距随训练的变化。",
     ),
     advice={
         "supported": text(

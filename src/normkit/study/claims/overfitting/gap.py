@@ -174,7 +174,7 @@ def along_training(plan: Plan, runs: Runs, level: float | None) -> Figure:
             "Mean over seeds; the band spans all of them. Training goes from right to left: the "
             "lower the training loss, the wider the gap, so that arms can only be compared at "
             "the same loss. The line marks where the verdict reads it.",
-            "对各随机种子取平均；色带为所有种子的范围。训练从右向左进行：训练损失越低，差距越大，"
+            "对各随机种子取平均；色带为所有随机种子的范围。训练从右向左进行：训练损失越低，差距越大，"
             "因此只能在相同的训练损失处比较。竖线为结论的读取处。",
         ),
         kind="lines",
@@ -183,5 +183,7 @@ def along_training(plan: Plan, runs: Runs, level: float | None) -> Figure:
         low="low",
         high="high",
         rows=rows,
-        references=[{"axis": "x", "value": lowest, "label": text("read here", "在此读取")}],
+        references=[
+            {"axis": "x", "value": float(f"{lowest:.2g}"), "label": text("read here", "在此读取")}
+        ],
     ).to_dict()

@@ -79,5 +79,5 @@ def unfitted(level: float | None) -> Text | None:
         return None
     return text(
         "one of the two never fitted the reduced training set",
-        "两者之一从未拟合缩减后的训练集",
+        "两种方法之一始终未能拟合缩减后的训练集",
     )

@@ -173,8 +173,8 @@ def _figure(rows: list[dict[str, object]]) -> Figure:
         facet="penalty",
         facets={
             "dropout": text("dropout", "Dropout"),
-            "l1": text("L1 penalty", "L1 惩罚"),
-            "l2": text("L2 penalty", "L2 惩罚"),
+            "l1": text("L1 penalty", "L1 正则化"),
+            "l2": text("L2 penalty", "L2 正则化"),
         },
         references=[{"axis": "y", "value": 0.0, "label": text("no help", "没有帮助")}],
         rows=rows,
