@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 
-from normkit.study import StoreError, Study, StudyResult
+from normkit.study import StoreError, Study, StudyResult, run
 from normkit.study.engine import Failure, Task
 from normkit.study.events import Event
 from normkit.study.spec import TrialSpec
@@ -410,3 +410,10 @@ class TestSettings:
         plans = [Study(**{**study.settings(), "seed": seed}).outline(data).plan for seed in (0, 1)]
         first, second = ({*plan.seeds, *plan.tuning_seeds} for plan in plans)
         assert not first & second
+
+
+@pytest.mark.parametrize(
+    ("images", "reduced"), [(1151, 127), (1280, 128), (48000, 128), (60, 32), (900, 100)]
+)
+def test_the_reduced_set_is_a_ninth_seen_a_hundred_times(images: int, reduced: int) -> None:
+    assert run._reduced(32, 400, images) == reduced

@@ -92,6 +92,18 @@ def test_a_rate_at_which_one_seed_diverges_is_worse_than_any_at_which_none_does(
     assert best_rate(plan(), Trials(outcome).need, "batch").rate == 0.01
 
 
+def test_the_best_rate_is_among_those_whose_runs_fit():
+    found = best_rate(
+        plan(), Trials(bowl(0.01)).need, "batch", fits=lambda runs: runs[0].spec.rate >= 0.1
+    )
+    assert found.rate == 0.1
+
+
+def test_where_no_rate_fits_the_best_is_taken_all_the_same():
+    found = best_rate(plan(), Trials(bowl(0.03)).need, "batch", fits=lambda runs: False)
+    assert found.rate == 0.03
+
+
 def test_a_failed_trial_leaves_the_rate_to_its_other_seeds():
     trials = Trials(bowl(0.03))
 
@@ -158,3 +170,17 @@ def test_half_decades_go_up_and_down_the_same_grid():
     for _ in range(7):
         rate = half_decade(rate, 1)
     assert half_decade(rate, -7) == 0.03
+
+
+def test_where_nothing_learns_nothing_counts_as_trained():
+    trials = Trials(lambda spec: (0.9, 0.1 + 0.01 * (spec.norm == "batch")))
+    recipe = tune(plan(), trials.need)
+    assert (recipe.found, recipe.learned) == (False, False)
+    assert recipe.threshold > 0.15
+
+
+def test_of_two_classes_luck_in_256_images_is_not_training():
+    trials = Trials(lambda spec: (0.4, 0.58))
+    assert not tune(plan(classes=2, chance=0.5), trials.need).learned
+    trials = Trials(lambda spec: (0.4, 0.7))
+    assert tune(plan(classes=2, chance=0.5), trials.need).learned

@@ -203,6 +203,14 @@ def test_a_study_with_the_detectable_effect_is_supported_four_times_in_five():
     assert 0.72 < supported < 0.88
 
 
+def test_what_an_interval_is_wider_by_must_be_seen_beyond_as_well():
+    effect = paired([1.0, 2.0, 3.0, 2.5])
+    plain, wide = verdict(effect), verdict(widened(effect, 0.5))
+    assert wide.detectable == pytest.approx(plain.detectable + 0.5)
+    less = verdict(widened(effect, 0.5), claimed="less", delta=-1.0)
+    assert less.detectable == pytest.approx(-wide.detectable)
+
+
 def test_ratios_leave_the_log_scale_in_the_document():
     document = replace(
         verdict(paired([math.log(2.0), math.log(2.2)]), delta=math.log(1.25)), style="ratio"

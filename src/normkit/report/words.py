@@ -110,8 +110,9 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "choices_title": ("Which norm should I use here?", "这里该用哪种归一化方法？"),
     "choices_caption": ("What each normalization gives and costs", "各归一化方法的效果与代价"),
     "key_choices": (
-        "Brackets hold confidence intervals. Unmarked means clearly worse, or nothing to compare.",
-        "方括号内为置信区间。未标记者为明显较差，或无从比较。",
+        "Brackets hold confidence intervals; only where there are any can a value be called not "
+        "clearly worse than the best.",
+        "方括号内为置信区间；只有给出区间的数值才可能标为与最佳无明显差距。",
     ),
     "seeds": ("Seeds", "随机种子数"),
     # Contents

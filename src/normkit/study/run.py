@@ -288,7 +288,7 @@ class Study:
             tuning_seeds=tuple(range(first + 500, first + 500 + TUNING_SEEDS)),
             exploratory_tuning_seeds=tuple(range(first + 500, first + 500 + TUNING_SEEDS)),
             gap_seeds=tuple(range(first, first + GAP_SEEDS)),
-            reduced_images=max(self.batch, len(data.train) // 9),
+            reduced_images=_reduced(self.batch, 2 * self.steps, len(data.train)),
             reduced_steps=2 * self.steps,
             depths=(depth, 2 * depth, 4 * depth),
         )
@@ -352,6 +352,11 @@ class Study:
             "parameters": sum(parameter.numel() for parameter in network.parameters()),
             "description": models_described(self.model),
         }
+
+
+def _reduced(batch: int, steps: int, images: int) -> int:
+    """Images few enough to be fitted: a ninth of all, and each seen a hundred times in training."""
+    return max(batch, min(images // 9, steps * batch // 100))
 
 
 def models_described(name: str) -> Text:

@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
-import random
 from dataclasses import dataclass, field
+from functools import cache
+from statistics import NormalDist
 from typing import Any
 
 from normkit.study.context import NeedTrials
 from normkit.study.engine import Task
+from normkit.study.plan import INITIALISATIONS
 from normkit.study.record import Point, Record
 from normkit.study.spec import TrialSpec
 from normkit.study.train import checkpoints
 
 CEILING = 0.97
+
+BASE_STARTS = ("he", "default")
+"""The initialisations that always train, unless a truth says otherwise."""
+
+OTHER_STARTS = tuple(start for start in INITIALISATIONS if start[0] not in BASE_STARTS)
+
+# Errors spread evenly over starts, with mean 0 and standard deviation 1.
+_MIDDLE = (len(INITIALISATIONS) - 1) / 2
+_PLACES = {
+    start: (i - _MIDDLE) / math.sqrt((_MIDDLE + 1) * (2 * _MIDDLE + 1) / 6)
+    for i, start in enumerate(INITIALISATIONS)
+}
+
+_checkpoints = cache(checkpoints)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +38,9 @@ class Truth:
     """What is true in a simulated world: one effect for each claim."""
 
     speed: float = 2.0
-    """Steps of "none" over steps of the norm."""
+    """Steps of "none" over steps of the norm, each at its own best rate."""
+    speed_same_rate: float = 2.0
+    """The same, both at the best rate of "none"."""
     rate_decades: float = 1.0
     """log10 of the largest rate that trains, the norm minus "none"."""
     gap: float = -0.2
@@ -31,16 +50,26 @@ class Truth:
     share_none: float = 0.5
     share_norm: float = 1.0
     """Probability that a start trains, for all but the default and He's."""
+    share_tuned_none: float = 0.5
+    share_tuned_norm: float = 1.0
+    """The same at the best rate of such a start: at least as large."""
+    retuned_decades: float = 0.0
+    """How far below the base rate that rate lies; zero where the two are one."""
+    spread_none: float = 0.0
+    spread_norm: float = 0.0
+    """Points of test error: standard deviation over starts, beside what varies with the seed."""
     steepness: float = 0.3
-    """Decades per layer by which "none" is steeper than the norm."""
+    """Decades per layer by which "none" is steeper than the norm, before training."""
+    steepness_he: float = 0.3
+    """The same with He's initialisation."""
+    steepness_trained: float = 0.3
+    """The same after training."""
     deviation: float = 1e-5
     """Largest deviation of a standardised mean or variance."""
     seconds: float = 1.2
     """Seconds per step, the norm over "none"."""
     held: float = 1.5
     """Bytes held for backward, the norm over "none"."""
-    error_spread: float = 0.0
-    """Points by which the final error spreads more over starts, "none" minus the norm."""
     none_trains: bool = True
     """Whether "none" trains at all."""
     norm_trains: bool = True
@@ -62,49 +91,52 @@ class SimulatedTrials:
     truth: Truth = field(default_factory=Truth)
     world: int = 0
     classes: int = 10
-    asked: dict[str, Task] = field(default_factory=dict)
-    """Every trial asked for, by name, with all its probes: what a rehearsal counts."""
-    _made: dict[str, Record | None] = field(default_factory=dict)
+    asked: dict[TrialSpec, Task] = field(default_factory=dict)
+    """Every trial asked for, with all its probes: what a rehearsal counts."""
+    _made: dict[TrialSpec, Record | None] = field(default_factory=dict)
 
     def find(self, task: Task) -> Record | NeedTrials | None:
         """See :class:`normkit.study.context.Source`."""
-        name = task.spec.name
-        before = self.asked.get(name)
+        # By the specification, not by its name: a hash of its text would be most of the work.
+        spec = task.spec
+        before = self.asked.get(spec)
         if before and set(before.probes) >= set(task.probes):
-            return self._made[name]
+            return self._made[spec]
         probes = {*task.probes, *(before.probes if before else ())}
-        self.asked[name] = task = Task(task.spec, tuple(sorted(probes)))
-        self._made[name] = self._make(task)
-        return self._made[name]
+        self.asked[spec] = task = Task(spec, tuple(sorted(probes)))
+        self._made[spec] = self._make(task)
+        return self._made[spec]
 
     def _make(self, task: Task) -> Record | None:
-        name = task.spec.name
-        if self._draw("missing", name).random() < self.truth.missing:
+        missing = self.truth.missing
+        if missing and self._draw("missing", task.spec.name) < missing:
             return None
         return self._cost(task.spec) if task.spec.kind == "cost" else self._train(task)
 
-    def _draw(self, *key: object) -> random.Random:
-        """Random numbers that depend on the world and the key alone."""
-        return random.Random(repr((self.world, key)))
+    def _draw(self, *key: object) -> float:
+        """A number between 0 and 1 that depends on the world and the key alone."""
+        text = repr((self.world, key)).encode()
+        drawn = int.from_bytes(hashlib.blake2b(text, digest_size=6).digest())
+        return (drawn + 0.5) / 2**48
 
     def _noise(self, scale: float, *key: object) -> float:
-        return self._draw(*key).gauss() * scale * self.truth.noise
+        if not self.truth.noise:
+            return 0.0
+        return NormalDist().inv_cdf(self._draw(*key)) * scale * self.truth.noise
 
     def _train(self, task: Task) -> Record:
         spec, truth = task.spec, self.truth
         chance = 1 / self.classes
         trains = self._trains(spec)
-        # Tuning must find an optimum: the validation loss rises away from it.
-        off = abs(math.log10(spec.rate / self._best(spec.norm))) if spec.rate else 0.0
-        ceiling = CEILING - 0.05 * off
-        accuracy = ceiling if trains else chance
+        accuracy = CEILING if trains else chance
         pace = 55.0 * math.exp(self._noise(0.15, "pace", spec.norm, spec.seed, spec.rate))
         if spec.norm != "none":
-            pace /= truth.speed
+            same_rate = spec.rate == self._best("none")
+            pace /= truth.speed_same_rate if same_rate else truth.speed
         curve: list[Point] = []
         gap = 0.5 + (truth.gap if spec.norm != "none" else 0.0)
         gap += self._noise(0.2, "gap", spec.norm, spec.seed)
-        for step in checkpoints(spec.steps, spec.test) if spec.steps else []:
+        for step in _checkpoints(spec.steps, spec.test) if spec.steps else []:
             progress = 1 - math.exp(-((step / pace) ** 1.5))
             loss = math.log(self.classes) * (
                 max(math.exp(-2 * step / pace), 0.003) if trains else 1.0
@@ -121,17 +153,27 @@ class SimulatedTrials:
             curve.append(point)
         final: Point = {}
         if curve:
-            spread = 0.8 + (truth.error_spread if spec.norm == "none" else 0.0)
-            error = 10.0 + self._noise(spread, "error", spec.norm, spec.seed)
-            error -= self._help(spec)
+            error = 10.0 + self._noise(0.8, "error", spec.norm, spec.seed)
+            spread = truth.spread_none if spec.norm == "none" else truth.spread_norm
+            error += spread * _PLACES.get((spec.init, spec.gain), 0.0) - self._help(spec)
+            # Tuning must find an optimum: validation is worse away from it. The accuracy in
+            # training is not, or the steps to a target would tell of the rate as well.
+            off = self._off(spec)
             final = curve[-1] | {
                 "train_accuracy": accuracy,
                 "validation_loss": 0.2 + off + (0.0 if trains else 2.0),
-                "validation_error": 1 - accuracy,
+                "validation_error": 1
+                - accuracy
+                + (0.05 * off - self._mean_help(spec) / 100 if trains else 0.0),
                 "test_loss": 0.3 if trains else math.log(self.classes),
                 "test_error": error / 100 if trains else 1 - chance,
             }
         return Record(spec, "ok", curve, final, self._probes(task))
+
+    def _off(self, spec: TrialSpec) -> float:
+        """Decades between the rate of a trial and the best one from where it starts."""
+        off = math.log10(spec.rate / self._best(spec.norm))
+        return abs(off + (0.0 if spec.init in BASE_STARTS else self.truth.retuned_decades))
 
     def _best(self, norm: str) -> float:
         return 0.03 if norm == "none" else 0.1
@@ -143,37 +185,61 @@ class SimulatedTrials:
             return False
         if spec.norm == "none" and spec.init == "default" and not self.truth.default_trains:
             return False
-        if spec.init not in ("he", "default"):
-            share = self.truth.share_none if spec.norm == "none" else self.truth.share_norm
-            start = self._draw("start", spec.norm, spec.init, spec.gain, spec.seed)
-            if start.random() >= share:
-                return False
+        if spec.init not in BASE_STARTS and self._hardness(spec) >= self._share(spec):
+            return False
         return spec.rate <= self._largest(spec) * 1.0001
+
+    def _hardness(self, spec: TrialSpec) -> float:
+        """Between 0 and 1: the share of trials, from any start, that are easier to train.
+
+        The same at all rates: what trains at the base rate trains at the best one too, so that
+        tuning always finds it.
+        """
+        start = (spec.init, spec.gain)
+        if not self.truth.noise and start in OTHER_STARTS:
+            # All seeds equal: every start either trains or does not.
+            return (OTHER_STARTS.index(start) + 0.5) / len(OTHER_STARTS)
+        return self._draw("start", spec.norm, *start, spec.seed)
+
+    def _share(self, spec: TrialSpec) -> float:
+        truth, none = self.truth, spec.norm == "none"
+        if truth.retuned_decades and self._off(spec) < 0.1:
+            return truth.share_tuned_none if none else truth.share_tuned_norm
+        return truth.share_none if none else truth.share_norm
 
     def _largest(self, spec: TrialSpec) -> float:
         # The grid lies anywhere with respect to the truth.
-        decades = -1.0 + self._draw("grid").random() / 2
-        decades += self.truth.rate_decades if spec.norm != "none" else 0.0
+        decades = -1.0 + self._draw("grid") / 2
+        # The larger of the two, so that the smaller has room above the best rate.
+        decades += max(self.truth.rate_decades * (1 if spec.norm != "none" else -1), 0.0)
         # Never below the best rate: where tuning found it to train, it trains.
         noise = self._noise(0.2, "largest", spec.norm, spec.seed)
         return max(10 ** (decades + noise), self._best(spec.norm))
 
+    def _mean_help(self, spec: TrialSpec) -> float:
+        """Points of error that a penalty takes away, on average over seeds."""
+        if not (spec.dropout or spec.l1 or spec.l2):
+            return 0.0
+        return 1.0 + (self.truth.reliance if spec.norm == "none" else 0.0)
+
     def _help(self, spec: TrialSpec) -> float:
         if not (spec.dropout or spec.l1 or spec.l2):
             return 0.0
-        help_ = 1.0 + (self.truth.reliance if spec.norm == "none" else 0.0)
         penalty = ("dropout", spec.dropout, spec.l1, spec.l2)
-        return help_ + self._noise(0.8, *penalty, spec.norm, spec.seed)
+        return self._mean_help(spec) + self._noise(6.0, *penalty, spec.norm, spec.seed)
 
     def _probes(self, task: Task) -> dict[str, Any]:
-        spec, found = task.spec, {}
+        spec = task.spec
+        found: dict[str, Any] = {}
         moments = ("start", "end") if spec.steps else ("start",)
         if "gradients" in task.probes:
-            slope = 0.05 + (self.truth.steepness if spec.norm == "none" else 0.0)
-            slope += self._noise(0.01, "slope", spec.norm, spec.seed, spec.init)
             depth = spec.depth or 8
-            norms = [10 ** (slope * (layer - depth)) for layer in range(1, depth + 1)]
-            found["gradients"] = {m: {"norms": norms, "slope": -slope} for m in moments}
+            found["gradients"] = {}
+            for moment in moments:
+                slope = 0.05 + (self._steepness(spec, moment) if spec.norm == "none" else 0.0)
+                slope += self._noise(0.01, "slope", spec.norm, spec.seed, spec.init, moment)
+                norms = [10 ** (slope * (layer - depth)) for layer in range(1, depth + 1)]
+                found["gradients"][moment] = {"norms": norms, "slope": -slope}
         if "standardise" in task.probes:
             off = self.truth.deviation
             off *= math.exp(self._noise(0.1, "deviation", spec.norm, spec.seed))
@@ -189,6 +255,11 @@ class SimulatedTrials:
             }
         return found
 
+    def _steepness(self, spec: TrialSpec, moment: str) -> float:
+        if moment == "end":
+            return self.truth.steepness_trained
+        return self.truth.steepness_he if spec.init == "he" else self.truth.steepness
+
     def _cost(self, spec: TrialSpec) -> Record:
         seconds = {
             norm: 0.008
@@ -196,7 +267,7 @@ class SimulatedTrials:
             * math.exp(self._noise(0.03, "seconds", norm, spec.seed))
             for norm in spec.arms
         }
-        held = {norm: 1e6 * (1.0 if norm == "none" else self.truth.held) for norm in spec.arms}
+        held = {norm: round(1e6 * (1 if norm == "none" else self.truth.held)) for norm in spec.arms}
         return Record(
             spec,
             "ok",

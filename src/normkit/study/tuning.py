@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from normkit.study.plan import Plan
 from normkit.study.record import Record
 from normkit.study.spec import TrialSpec
+from normkit.study.train import EVALUATED_IMAGES
 
 Need = Callable[[Iterable[TrialSpec]], list[Record | None]]
 WIDENINGS = 2
@@ -23,6 +24,8 @@ class Recipe:
 
     found: bool
     """Whether "none" trains in it. If not, what compares with "none" proves nothing."""
+    learned: bool
+    """Whether any arm trains in it. If not, no comparison of what trains proves anything."""
     init: str
     depth: int | None
     rates: dict[str, float]
@@ -45,6 +48,12 @@ class Tuned:
     rate: float
     accuracy: float
     """Median final training accuracy over the tuning seeds, at the best rate."""
+
+
+def _threshold(chance: float, best: float) -> float:
+    """Half-way from chance to the best arm; but never so near to chance that luck could do it."""
+    luck = 3 * math.sqrt(chance * (1 - chance) / EVALUATED_IMAGES)
+    return chance + max((best - chance) / 2, (1 - chance) / 10, luck)
 
 
 Start = tuple[str, int | None]
@@ -73,7 +82,7 @@ def tune(plan: Plan, need: Need) -> Recipe:
 
     def first_that_trains() -> Start | None:
         best = max([ceiling, *(t.accuracy for t in tuned.values())])
-        level = plan.chance + (best - plan.chance) / 2
+        level = _threshold(plan.chance, best)
         return next((start for start in candidates if tuned[start].accuracy >= level), None)
 
     fallbacks: list[Start] = [("orthogonal", depth)]
@@ -88,13 +97,14 @@ def tune(plan: Plan, need: Need) -> Recipe:
     need([spec for norm in plan.norms for spec in grid(plan, norm, plan.rates, **changes)])
     arms = {norm: best_rate(plan, need, norm, **changes) for norm in plan.norms}
     best = max(arm.accuracy for arm in arms.values())
-    level = plan.chance + (best - plan.chance) / 2
+    level = _threshold(plan.chance, best)
     slowest = min((a.accuracy for a in arms.values() if a.accuracy >= level), default=best)
     return Recipe(
         found=found and arms["none"].accuracy >= level,
         init=init,
         depth=depth,
         rates={norm: arm.rate for norm, arm in arms.items()},
+        learned=best >= level,
         best_accuracy=best,
         threshold=level,
         target=plan.chance + 0.9 * (slowest - plan.chance),
@@ -119,6 +129,7 @@ def best_rate(
     norm: str,
     rates: Iterable[float] | None = None,
     seeds: Iterable[int] | None = None,
+    fits: Callable[[Sequence[Record]], bool] = lambda records: True,
     **changes: Any,
 ) -> Tuned:
     """The rate with the lowest validation error, on the tuning seeds.
@@ -133,6 +144,8 @@ def best_rate(
         norm: the arm.
         rates: a grid of its own; the plan's unless given.
         seeds: tuning seeds of its own; the arm's unless given.
+        fits: what the runs at a rate must come to; a rate at which they do not is taken only
+            where they do at none.
         changes: what the trials have different from the plan's prototype.
     """
     tried = sorted(rates or plan.rates)
@@ -143,9 +156,9 @@ def best_rate(
         for spec, record in zip(specs, need(specs), strict=True):
             if record is not None:
                 by_rate[spec.rate].append(record)
-        best = min(tried, key=lambda rate: _score(by_rate[rate]))
+        best = min(tried, key=lambda rate: (not fits(by_rate[rate]), *_score(by_rate[rate])))
         accuracy = statistics.median([r.accuracy for r in by_rate[best]] or [0.0])
-        learns = accuracy > plan.chance + (1 - plan.chance) / 4
+        learns = accuracy >= _threshold(plan.chance, plan.chance)
         if learns and best == tried[0] and below:
             below -= 1
             tried.insert(0, half_decade(best, -1))

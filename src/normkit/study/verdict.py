@@ -29,6 +29,8 @@ class Effect:
     """Standard error on the scale of the test; NaN where the method has none."""
     degrees: float = math.inf
     """Degrees of freedom of the standard error."""
+    systematic: float = 0.0
+    """What the interval is wider by on either side, whatever the number of seeds."""
 
 
 def exact(value: float, seeds: int) -> Effect:
@@ -98,7 +100,7 @@ def widened(effect: Effect, by: float) -> Effect:
         low, high = effect.interval(confidence)
         return low - by, high + by
 
-    return replace(effect, interval=interval)
+    return replace(effect, interval=interval, systematic=effect.systematic + by)
 
 
 def share_difference(successes: int, comparator: int, trials: int, seeds: int) -> Effect:
@@ -185,7 +187,7 @@ class Verdict:
         degrees = self.effect.degrees
         reach = float(stats.t.ppf((1 + self.confidence) / 2, degrees) + stats.t.ppf(0.8, degrees))
         sign = -1 if self.claimed == "less" else 1
-        return self.delta + sign * reach * self.effect.error
+        return self.delta + sign * (reach * self.effect.error + self.effect.systematic)
 
     def to_dict(self) -> dict[str, Any]:
         """As the results document has it; ratios leave the log scale here."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from functools import partial
 from typing import Any
 
@@ -136,11 +137,14 @@ Runs = dict[tuple[str, Start, int], Record | None]
 
 def _verdict(context: Context, which: str, norm: str, records: Runs) -> Verdict:
     plan, recipe = context.plan, context.recipe
-    pairs = [
-        (record, records["none", start, seed])
+    both = {
+        (start, seed): (record, other)
         for (n, start, seed), record in records.items()
-        if n == norm and record is not None and records["none", start, seed] is not None
-    ]
+        if n == norm and record and (other := records["none", start, seed])
+    }
+    pairs = list(both.values())
+    whole = Counter(start for start, _ in both)
+    missing = len(plan.initialisations) * len(plan.seeds_of(norm)) - len(both)
     return Verdict(
         id=f"share_{which}",
         what=text("More of the starts train, at the base rate", "训练成功的比例增加（基准学习率）")
@@ -155,13 +159,16 @@ def _verdict(context: Context, which: str, norm: str, records: Runs) -> Verdict:
             sum(recipe.trains(a) for a, _ in pairs),
             sum(recipe.trains(b) for _, b in pairs),
             len(pairs),
-            len(plan.seeds_of(norm)),
+            # Only as many seeds as every start has.
+            min(whole[start] for start in plan.initialisations),
         ),
         delta=DELTA,
         claimed="greater",
         style="points",
         unit=text("percentage points", "个百分点"),
         exploratory=plan.is_exploratory(norm),
+        undecided=None if recipe.learned else text("no arm trained", "所有方法都未训练成功"),
+        note=text(f"{missing} pairs are missing", f"缺少 {missing} 对") if missing else None,
     )
 
 

@@ -37,13 +37,15 @@ CLAIM = Claim(
     ),
     measured=text(
         "Training on so few images that a network can fit them all (how many, and at which loss, "
-        "stands below the figure). (a) Test loss minus training loss, read at the same training "
-        "loss for all arms, so that a norm is not rewarded for training less, nor blamed "
-        "for training more; 0.05 nats matter. (b) How much less dropout, L1 and L2, each at a "
-        "strength chosen in validation, lower the test error once the norm is there; half a "
-        "percentage point matters.",
-        "只用很少的图像训练，使网络能够完全拟合它们（张数与读取处的损失见图下说明）。（甲）"
-        "在各方法训练损失相同的时刻，读取测试损失与训练损失之差，"
+        "stands below the figure), at each arm's best rate among those at which it does. (a) Test "
+        "loss minus training loss, read at the same training loss for a norm and for the network "
+        "without it, so that a norm is not rewarded for training less, nor blamed for training "
+        "more; 0.05 nats matter. (b) How much less dropout, L1 and L2, each at a strength chosen "
+        "in validation, lower the test error once the norm is there; half a percentage point "
+        "matters.",
+        "只用很少的图像训练，使网络能够完全拟合它们（张数与读取处的损失见图下说明）；"
+        "各方法只在能够拟合的学习率中选最佳者。（甲）"
+        "在该方法与无归一化网络训练损失相同的时刻，读取测试损失与训练损失之差，"
         "这样既不会因训练得少而占便宜，也不会因训练得多而吃亏；相差 0.05 nat 才算有意义。"
         "（乙）有了归一化之后，"
         "Dropout、L1、L2（强度在验证集上选定）降低测试错误率的作用减少了多少；"

@@ -55,6 +55,7 @@ def _verdict(
     plan: Plan, runs: Runs, norm: str, level: float | None, undecided: Text | None
 ) -> Verdict:
     gaps = _differences(runs, norm, plan.gap_seeds_of(norm), level)
+    pairs = sum(map(math.isfinite, gaps))
     return Verdict(
         id="gap",
         what=text(
@@ -69,10 +70,11 @@ def _verdict(
         style="difference",
         unit=text("nats", "nat"),
         exploratory=plan.is_exploratory(norm),
-        undecided=undecided or _unreached(gaps, level),
+        undecided=undecided or unreached(gaps, level),
         note=text(
-            f"read at a training loss of {level or 0:.3f} nats",
-            f"在训练损失为 {level or 0:.3f} nat 处读取",
+            f"read at a training loss of {level or 0:.3f} nats, which {pairs} of {len(gaps)} "
+            "pairs reached",
+            f"在训练损失为 {level or 0:.3f} nat 处读取，{len(gaps)} 对中有 {pairs} 对达到",
         ),
     )
 
@@ -110,12 +112,13 @@ def _differences(runs: Runs, norm: str, seeds: Sequence[int], level: float | Non
     ]
 
 
-def _unreached(gaps: list[float], level: float | None) -> Text | None:
+def unreached(gaps: list[float], level: float | None) -> Text | None:
     """Told where there is no training loss at which enough pairs can be compared."""
     if level is None:
         return unfitted(level)
     pairs = sum(map(math.isfinite, gaps))
-    if 2 * pairs > len(gaps):
+    # Those that are missing are the ones that fit worst: too many, and the rest are a selection.
+    if 4 * pairs >= 3 * len(gaps):
         return None
     return text(
         f"only {pairs} of {len(gaps)} pairs reached the common training loss",
@@ -130,14 +133,22 @@ def _at_level(plan: Plan, runs: Runs, level: float | None) -> Figure:
         for seed, record in records.items()
         for gap in [math.nan if level is None else gap_at(record, level)]
     ]
+    read = (
+        text("not read, since one of the two never fitted them", "两者之一始终未能拟合，故未读取")
+        if level is None
+        else text(
+            f"read where the training loss is {level:.3f} nats, as for `{plan.headline}`",
+            f"在训练损失为 {level:.3f} nat 处（与 {plan.headline} 相同）读取",
+        )
+    )
     return Plot(
         id="gap",
         title=text("Gap of test over training loss", "测试损失与训练损失之差"),
         caption=text(
             f"One dot per seed, {plan.reduced_images} training images, {plan.reduced_steps} steps, "
-            f"read where the training loss is {level or 0:.3f} nats. Lower is better.",
+            f"{read['en']}. Lower is better.",
             f"每点为一个随机种子；训练图像 {plan.reduced_images} 张，{plan.reduced_steps} 步；"
-            f"在训练损失为 {level or 0:.3f} nat 处读取。越低越好。",
+            f"{read['zh']}。越低越好。",
         ),
         kind="points",
         x=Axis("norm", text("norm", "归一化方法"), "category"),
@@ -184,6 +195,8 @@ def along_training(plan: Plan, runs: Runs, level: float | None) -> Figure:
         high="high",
         rows=rows,
         references=[
-            {"axis": "x", "value": float(f"{lowest:.2g}"), "label": text("read here", "在此读取")}
+            {"axis": "x", "value": float(f"{at:.2g}"), "label": text("read here", "在此读取")}
+            for at in [level]
+            if at is not None
         ],
     ).to_dict()

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 from normkit.study.bilingual import Text, text
 from normkit.study.context import Context, together
+from normkit.study.record import Record
 from normkit.study.spec import TrialSpec
 from normkit.study.tuning import best_rate, half_decade
 
 LEAST_LOSS = 0.005
-"""The common training loss is at least this share of a guess's, so that both arms pass it."""
+"""A set is fitted at this share of a guess's training loss; the common loss is no lower."""
 
 
 def tuned_rates(context: Context, arms: tuple[str, ...]) -> dict[str, float]:
-    """Each arm's best rate on the reduced set: its base rate, one around it, or beyond."""
+    """Each arm's best rate on the reduced set: its base rate, one around it, or beyond.
+
+    Among rates at which the arm fits the set: with fewer steps than it needs to fit, the gap is
+    that of a network in the middle of training.
+    """
     plan, recipe = context.plan, context.recipe
     if not plan.rate_for_reduced_images:
         return {norm: recipe.rates[norm] for norm in arms}
@@ -30,7 +35,8 @@ def tuned_rates(context: Context, arms: tuple[str, ...]) -> dict[str, float]:
                 context.need,
                 norm,
                 grids[norm],
-                plan.retuning_seeds_of(norm),
+                plan.tuning_seeds_of(norm),
+                partial(_fits, context),
                 init=recipe.init,
                 depth=recipe.depth,
                 images=plan.reduced_images,
@@ -42,15 +48,33 @@ def tuned_rates(context: Context, arms: tuple[str, ...]) -> dict[str, float]:
     return {norm: tuned.rate for norm, tuned in zip(arms, found, strict=True)}
 
 
+def _least(context: Context) -> float:
+    return LEAST_LOSS * math.log(context.plan.classes)
+
+
+def _lowest(records: Iterable[Record]) -> float:
+    """Median over seeds of the lowest training loss along the way."""
+    reached = [
+        min((v for v in record.column("train_loss") if math.isfinite(v)), default=math.inf)
+        for record in records
+    ]
+    return statistics.median(reached or [math.inf])
+
+
+def _fits(context: Context, records: Sequence[Record]) -> bool:
+    return _lowest(records) <= _least(context)
+
+
 def reduced_trial(context: Context, norm: str, seed: int, rate: float) -> TrialSpec:
     """A judged trial on the reduced set."""
     plan = context.plan
     return context.base(norm, seed, rate).but(images=plan.reduced_images, steps=plan.reduced_steps)
 
 
-def tuning_trials(context: Context, norm: str, rate: float) -> list[TrialSpec]:
+def tuning_trials(
+    context: Context, norm: str, rate: float, seeds: Sequence[int]
+) -> list[TrialSpec]:
     """The trials, on tuning seeds, that the common loss and the penalties are chosen by."""
-    seeds = context.plan.retuning_seeds_of(norm)
     return [reduced_trial(context, norm, s, rate).but(test="never") for s in seeds]
 
 
@@ -60,17 +84,19 @@ def common_loss(context: Context, norm: str, rates: Mapping[str, float]) -> floa
     A little above the lowest that the slower of the two reaches in tuning. Each norm has its own,
     so that one which fits badly does not spoil the comparison of another.
     """
-    guess = math.log(context.plan.classes)
-    lowest = []
-    for arm in ("none", norm):
-        reached = [
-            min((v for v in record.column("train_loss") if math.isfinite(v)), default=math.inf)
-            for record in context.need(tuning_trials(context, arm, rates[arm]))
+    plan = context.plan
+    lowest = [
+        _lowest(
+            record
+            for record in context.need(
+                tuning_trials(context, arm, rates[arm], plan.tuning_seeds_of(arm))
+            )
             if record is not None
-        ]
-        lowest.append(statistics.median(reached or [math.inf]))
-    level = max(1.5 * max(lowest), LEAST_LOSS * guess)
-    return level if level < guess / 4 else None
+        )
+        for arm in ("none", norm)
+    ]
+    level = max(1.5 * max(lowest), _least(context))
+    return level if level < math.log(plan.classes) / 4 else None
 
 
 def unfitted(level: float | None) -> Text | None:

@@ -87,14 +87,16 @@ Tuning = dict[float, list[TrialSpec]]
 
 def _penalised(context: Context, norm: str, rate: float) -> dict[str, Tuning]:
     """Tuning trials with every penalty at every strength."""
+    plan = context.plan
     return {
         penalty: {
             strength: [
-                _with(spec, penalty, strength) for spec in tuning_trials(context, norm, rate)
+                _with(spec, penalty, strength)
+                for spec in tuning_trials(context, norm, rate, plan.retuning_seeds_of(norm))
             ]
-            for strength in PENALTIES[penalty]
+            for strength in (0.0, *PENALTIES[penalty])
         }
-        for penalty in context.plan.penalties
+        for penalty in plan.penalties
     }
 
 
@@ -118,6 +120,8 @@ def _helps(
         (norm, penalty, seed): _with(
             reduced_trial(context, norm, seed, rates[norm]), penalty, strength
         )
+        if strength
+        else _plain(context, norm, rates[norm])[seed]
         for (norm, penalty), strength in chosen.items()
         for seed in plan.seeds_of(norm)
     }
@@ -147,14 +151,14 @@ def _helps(
 
 
 def _best_strength(context: Context, tuning: Tuning) -> float:
-    """The strength with the lowest validation loss."""
+    """The strength with the lowest validation error; none at all where every one makes it worse."""
 
-    def loss(strength: float) -> float:
+    def error(strength: float) -> float:
         records = context.need(tuning[strength])
-        values = [r.value("validation_loss") for r in records if r is not None]
+        values = [r.value("validation_error") for r in records if r is not None]
         return statistics.fmean(values) if values and all(map(math.isfinite, values)) else math.inf
 
-    return min(tuning, key=loss)
+    return min(tuning, key=error)
 
 
 def _figure(rows: list[dict[str, object]]) -> Figure:
@@ -163,8 +167,9 @@ def _figure(rows: list[dict[str, object]]) -> Figure:
         title=text("What dropout, L1 and L2 still bring", "Dropout、L1、L2 还能带来多少"),
         caption=text(
             "Percentage points of test error taken away by each penalty, at the strength that was "
-            "best in validation. One dot per seed; above zero it helps.",
-            "各正则化方法（强度在验证集上选定）使测试错误率降低的百分点。"
+            "best in validation, which may be none at all (zero for every seed). One dot per seed; "
+            "above zero it helps.",
+            "各正则化方法（强度在验证集上选定，也可能选中不用，此时各种子均为零）使测试错误率降低的百分点。"
             "每点为一个随机种子；大于零表示有帮助。",
         ),
         kind="points",
