@@ -42,7 +42,17 @@ def judge(
         ]
     )
     plain = {norm: context.by_seed(_plain(context, norm, rates[norm])) for norm in rates}
-    helps, rows = _helps(context, rates, tuning, plain)
+    chosen = {
+        (norm, penalty): _best_strength(context, tuning[norm][penalty])
+        for norm in rates
+        for penalty in plan.penalties
+    }
+    if not any(chosen["none", penalty] for penalty in plan.penalties):
+        undecided = undecided or text(
+            "no penalty helped the network without norm, so that there is nothing to rely on less",
+            "没有任何一种正则化对无归一化的网络有帮助，无从谈减少依赖",
+        )
+    helps, rows = _helps(context, rates, chosen, plain)
     verdicts = [
         Verdict(
             id="reliance",
@@ -106,16 +116,11 @@ Helps = dict[tuple[str, int], float]
 def _helps(
     context: Context,
     rates: Mapping[str, float],
-    tuning: Mapping[str, Mapping[str, Tuning]],
+    chosen: Mapping[tuple[str, str], float],
     plain: Mapping[str, Mapping[int, Record]],
 ) -> tuple[Helps, list[dict[str, object]]]:
     """Points of test error that penalties take away, each at the strength best in validation."""
     plan = context.plan
-    chosen = {
-        (norm, penalty): _best_strength(context, tuning[norm][penalty])
-        for norm in rates
-        for penalty in plan.penalties
-    }
     specs = {
         (norm, penalty, seed): _with(
             reduced_trial(context, norm, seed, rates[norm]), penalty, strength
