@@ -15,6 +15,11 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from normkit.cli import app
+from normkit.study.claims import claims
+from normkit.study.context import Context
+from normkit.study.plan import Plan
+from normkit.study.simulation import SimulatedTrials
+from normkit.study.spec import TrialSpec
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -25,6 +30,25 @@ spec.loader.exec_module(build)
 
 COMMANDS = sorted(
     {command.strip() for command in re.findall(r"(?:^|`)(normkit [^`#\n]+)", README, re.MULTILINE)}
+)
+
+
+PLAN = Plan(
+    prototype=TrialSpec(
+        data="d", model="plain", norm="none", seed=0, rate=0.0, steps=200, batch=32, depth=8
+    ),
+    classes=10,
+    chance=0.1,
+    norms=("none", "batch"),
+    headline="batch",
+    claims=tuple(claims()),
+    seeds=(0, 1),
+    exploratory_seeds=(0, 1),
+    gap_seeds=(0, 1),
+    tuning_seeds=(500,),
+    exploratory_tuning_seeds=(500,),
+    reduced_images=128,
+    reduced_steps=400,
 )
 
 
@@ -79,4 +103,22 @@ def test_the_picture_is_there() -> None:
 
 @pytest.mark.parametrize("link", re.findall(r"\]\(([^)h][^)]*)\)", README))
 def test_every_link_leads_somewhere(link: str) -> None:
-    assert (ROOT / link).exists()
+    file, _, section = link.partition("#")
+    assert (ROOT / file).exists()
+    if section:
+        headings = re.findall(r"^#+ (.+)$", (ROOT / file).read_text("utf-8"), re.MULTILINE)
+        assert section in [heading.lower().replace(" ", "-") for heading in headings]
+
+
+def test_the_sample_holds_the_verdicts_that_a_study_gives_today() -> None:
+    sample = json.loads(build.SAMPLE.read_text("utf-8"))
+    given = {
+        (name, verdict.id, verdict.primary)
+        for name, claim in claims().items()
+        for verdict in claim.judge(Context(PLAN, SimulatedTrials())).verdicts
+    }
+    assert given == {
+        (claim["id"], verdict["id"], verdict["primary"])
+        for claim in sample["claims"]
+        for verdict in claim["verdicts"]
+    }
