@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import select
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -153,6 +154,17 @@ def _processes_in(group: int) -> list[int]:
     return found
 
 
+def _ends(process: int) -> bool:
+    """Wait for a process to end; False if it has not after ten seconds."""
+    try:
+        handle = os.pidfd_open(process)
+    except ProcessLookupError:
+        return True
+    ready, _, _ = select.select([handle], [], [], 10)
+    os.close(handle)
+    return bool(ready)
+
+
 class TestOnATerminal:
     def test_shows_a_bar_and_ctrl_c_stops_it_cleanly(
         self, small: tuple[str, ...], tmp_path: Path, shared_cache: Path
@@ -191,6 +203,8 @@ class TestOnATerminal:
         assert "━" in text or "╸" in text
         assert "Finished trials are kept: the same command goes on." in text
         assert "Traceback" not in text
-        assert _processes_in(process) == []
+        # One may still be on its way out: the standard library's resource tracker ends by itself,
+        # once its parent has.
+        assert all(_ends(left) for left in _processes_in(process))
         # Whole files only: what was being written when it stopped is gone.
         assert {file.suffix for file in (out / "trials").iterdir()} == {".json"}

@@ -225,15 +225,18 @@ class TestTheFolder:
             pass
 
     def test_that_is_empty_is_taken(self, tmp_path: Path) -> None:
-        with Store(tmp_path).locked():
-            pass
+        store = Store(tmp_path)
+        with store.locked():
+            assert store.trials.is_dir()
 
     @pytest.mark.parametrize("entry", ["study.json", "trials"])
     def test_of_a_study_is_taken_again(self, tmp_path: Path, entry: str) -> None:
         (tmp_path / "notes.txt").touch()
         (tmp_path / entry).mkdir()
-        with Store(tmp_path).locked():
-            pass
+        store = Store(tmp_path)
+        with store.locked():
+            assert store.trials.is_dir()
+        assert (tmp_path / "notes.txt").exists()
 
     def test_that_holds_something_else_is_refused_and_left_as_it_was(self, tmp_path: Path) -> None:
         for name in ("thesis.tex", "photo.png", ".profile", "download.partial"):

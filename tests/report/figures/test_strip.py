@@ -71,7 +71,8 @@ def test_without_an_effect_there_is_no_dot() -> None:
 @pytest.mark.parametrize("effect", [0.0, -1.0])
 def test_a_ratio_that_is_not_positive_still_draws(effect: float) -> None:
     odd = verdict(effect=effect, low=-1.0, high=0.0)
-    ElementTree.fromstring(strip(odd, Scale([odd])))
+    drawn = ElementTree.fromstring(strip(odd, Scale([odd])))
+    assert drawn.tag.endswith("svg")
 
 
 def test_a_verdict_without_threshold_still_draws() -> None:
