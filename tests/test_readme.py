@@ -45,6 +45,7 @@ PLAN = Plan(
     seeds=(0, 1),
     exploratory_seeds=(0, 1),
     gap_seeds=(0, 1),
+    reduced_tuning_seeds=(500,),
     tuning_seeds=(500,),
     exploratory_tuning_seeds=(500,),
     reduced_images=128,

@@ -145,7 +145,8 @@ def full_plan() -> Plan:
         exploratory_seeds=(0, 1, 2),
         tuning_seeds=(500, 501),
         exploratory_tuning_seeds=(500, 501),
-        gap_seeds=tuple(range(16)),
+        gap_seeds=tuple(range(32)),
+        reduced_tuning_seeds=tuple(range(500, 508)),
         reduced_images=128,
         reduced_steps=400,
     )

@@ -12,14 +12,16 @@ from normkit.study.rehearsal import rehearse
 def shown(outline: Outline) -> str:
     """The plan: claims, arms, seeds, trials, what was dropped, and the estimated time."""
     plan = outline.plan
-    trials = Counter(task.spec.norm for task in rehearse(plan))
+    tasks = rehearse(plan)
+    trials = Counter(task.spec.norm for task in tasks)
+    longest = max(task.spec.steps for task in tasks)
     lines = [
         f"claims     {', '.join(plan.claims)}",
         f"norms      {', '.join(plan.norms)}; headline: {plan.headline}",
         f"seeds      {len(plan.seeds)} judged ({len(plan.exploratory_seeds)} for exploratory "
         f"norms), {len(plan.tuning_seeds)} for tuning",
         f"rates      {', '.join(f'{rate:g}' for rate in plan.rates)}, widened where needed",
-        f"trials     about {sum(trials.values())} of at most {plan.prototype.steps} steps "
+        f"trials     about {sum(trials.values())} of at most {longest} steps "
         f"({', '.join(f'{norm} {count}' for norm, count in trials.items())})",
         f"step       {', '.join(f'{n} {1e3 * p[0]:.1f} ms' for n, p in outline.pace.items())}",
         f"time       about {duration(outline.seconds)} on {outline.workers} workers; "

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from normkit.study.bilingual import Text, text
 from normkit.study.plan import Plan
 from normkit.study.record import Record
 from normkit.study.spec import TrialSpec
 from normkit.study.train import EVALUATED_IMAGES
 
 Need = Callable[[Iterable[TrialSpec]], list[Record | None]]
+Score = tuple[float, ...]
+"""How bad the runs at a rate are: the lowest is taken."""
+
 WIDENINGS = 2
 """How often a grid is widened on a side when the best rate lies on its edge."""
 
@@ -29,8 +33,6 @@ class Recipe:
     init: str
     depth: int | None
     rates: dict[str, float]
-    best_accuracy: float
-    """Median final training accuracy of the best arm."""
     threshold: float
     """Training accuracy from which a network counts as trained."""
     target: float
@@ -40,6 +42,18 @@ class Recipe:
         """The one rule: final training accuracy at least half-way from chance to the best."""
         return record is not None and record.accuracy >= self.threshold
 
+    @property
+    def no_comparator(self) -> Text | None:
+        """Told where "none" never trained, so that comparing with it proves nothing."""
+        if self.found:
+            return None
+        return text("comparator never trained", "对照组从未训练成功")
+
+    @property
+    def nothing_learned(self) -> Text | None:
+        """Told where no arm trained, so that counting what trains proves nothing."""
+        return None if self.learned else text("no arm trained", "所有方法都未训练成功")
+
 
 @dataclass(frozen=True)
 class Tuned:
@@ -48,6 +62,8 @@ class Tuned:
     rate: float
     accuracy: float
     """Median final training accuracy over the tuning seeds, at the best rate."""
+    runs: Mapping[float, Sequence[Record]]
+    """The tuning runs at every rate tried."""
 
 
 def _threshold(chance: float, best: float) -> float:
@@ -105,7 +121,6 @@ def tune(plan: Plan, need: Need) -> Recipe:
         depth=depth,
         rates={norm: arm.rate for norm, arm in arms.items()},
         learned=best >= level,
-        best_accuracy=best,
         threshold=level,
         target=plan.chance + 0.9 * (slowest - plan.chance),
     )
@@ -123,20 +138,38 @@ def grid(
     return [plan.trial(norm, seed, rate).but(**changes) for rate in rates for seed in seeds]
 
 
+def by_error(records: Sequence[Record]) -> Score:
+    """Mean validation error and, where that is equal, loss.
+
+    A rate at which a seed diverges is worse than any at which none does.
+    """
+    return _mean(records, "validation_error"), *by_loss(records)
+
+
+def by_loss(records: Sequence[Record]) -> Score:
+    """Mean validation loss, infinite if a seed diverges."""
+    return (_mean(records, "validation_loss"),)
+
+
+def _mean(records: Sequence[Record], name: str) -> float:
+    if not records or any(r.status != "ok" for r in records):
+        return math.inf
+    return statistics.fmean(r.value(name) for r in records)
+
+
 def best_rate(
     plan: Plan,
     need: Need,
     norm: str,
     rates: Iterable[float] | None = None,
     seeds: Iterable[int] | None = None,
-    fits: Callable[[Sequence[Record]], bool] = lambda records: True,
+    score: Callable[[Sequence[Record]], Score] = by_error,
     **changes: Any,
 ) -> Tuned:
     """The rate with the lowest validation error, on the tuning seeds.
 
     The plan's grid is widened while the best rate lies on its edge, at most twice on a side; a
-    grid on which nothing learns is not, since its edge says nothing. A rate at which a seed
-    diverges is worse than any at which none does.
+    grid on which nothing learns is not, since its edge says nothing.
 
     Args:
         plan: whose grid and tuning seeds to use.
@@ -144,8 +177,7 @@ def best_rate(
         norm: the arm.
         rates: a grid of its own; the plan's unless given.
         seeds: tuning seeds of its own; the arm's unless given.
-        fits: what the runs at a rate must come to; a rate at which they do not is taken only
-            where they do at none.
+        score: what is lowest at the best rate.
         changes: what the trials have different from the plan's prototype.
     """
     tried = sorted(rates or plan.rates)
@@ -156,7 +188,8 @@ def best_rate(
         for spec, record in zip(specs, need(specs), strict=True):
             if record is not None:
                 by_rate[spec.rate].append(record)
-        best = min(tried, key=lambda rate: (not fits(by_rate[rate]), *_score(by_rate[rate])))
+        scores = {rate: score(by_rate[rate]) for rate in tried}
+        best = min(tried, key=lambda rate: scores[rate])
         accuracy = statistics.median([r.accuracy for r in by_rate[best]] or [0.0])
         learns = accuracy >= _threshold(plan.chance, plan.chance)
         if learns and best == tried[0] and below:
@@ -166,17 +199,7 @@ def best_rate(
             above -= 1
             tried.append(half_decade(best, +1))
         else:
-            return Tuned(best, accuracy)
-
-
-def _score(records: list[Record]) -> tuple[float, float]:
-    """Mean validation error and, where that is equal, loss; infinite if a seed diverged."""
-    if not records or any(r.status != "ok" for r in records):
-        return math.inf, math.inf
-    return (
-        statistics.fmean(r.value("validation_error") for r in records),
-        statistics.fmean(r.value("validation_loss") for r in records),
-    )
+            return Tuned(best, accuracy, by_rate)
 
 
 def half_decade(rate: float, steps: int) -> float:

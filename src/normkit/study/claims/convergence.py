@@ -93,10 +93,8 @@ def judge(context: Context) -> Finding:
                 if s in own["none"] and s in runs
             ]
             neither = sum(a >= limit and b >= limit for a, b in pairs)
-            undecided = None
-            if not recipe.found:
-                undecided = text("comparator never trained", "对照组从未训练成功")
-            elif 2 * neither > len(pairs):
+            undecided = recipe.no_comparator
+            if undecided is None and 2 * neither > len(pairs):
                 undecided = text(
                     "neither reached the target in most pairs", "多数配对中两者都未达到目标"
                 )

@@ -167,7 +167,7 @@ def _verdict(context: Context, which: str, norm: str, records: Runs) -> Verdict:
         style="points",
         unit=text("percentage points", "个百分点"),
         exploratory=plan.is_exploratory(norm),
-        undecided=None if recipe.learned else text("no arm trained", "所有方法都未训练成功"),
+        undecided=recipe.nothing_learned,
         note=text(f"{missing} pairs are missing", f"缺少 {missing} 对") if missing else None,
     )
 

@@ -85,9 +85,7 @@ def judge(context: Context) -> Finding:
                 primary=True,
                 effect=difference(largest, norm, plan.seeds_of(norm)),
                 lower_bound=capped > 0,
-                undecided=None
-                if context.recipe.learned
-                else text("no arm trained", "所有方法都未训练成功"),
+                undecided=context.recipe.nothing_learned,
                 delta=DELTA,
                 claimed="greater",
                 style="log10",

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from normkit.study.claims.overfitting import reliance
-from normkit.study.claims.overfitting.reduced import tuned_rates
+from normkit.study.claims.overfitting.reduced import search_rates
 from normkit.study.context import Context
 from normkit.study.plan import Plan
 from normkit.study.simulation import SimulatedTrials, Truth
@@ -30,7 +30,7 @@ def test_the_strength_is_the_best_in_validation_none_included(
 ) -> None:
     plan = replace(full_plan, norms=("none", "batch"))
     context = Context(plan, source(Truth(default_trains=True, noise=0.0)))
-    rates = tuned_rates(context, plan.norms)
+    rates = {norm: found.rate for norm, found in search_rates(context, plan.norms).items()}
     [verdict], [figure] = reliance.judge(context, rates, None)
     helped = {row["helped"] for row in figure["rows"]}
     if source is Harmful:

@@ -7,21 +7,21 @@ from functools import partial
 from normkit.study.bilingual import text
 from normkit.study.claim import Claim, Finding
 from normkit.study.claims.overfitting import gap, reliance
-from normkit.study.claims.overfitting.reduced import tuned_rates
+from normkit.study.claims.overfitting.reduced import rates_figure, search_rates
 from normkit.study.context import Context, together
 
 
 def judge(context: Context) -> Finding:
     """(a) Test minus training loss at equal training loss; (b) how much less penalties help."""
-    rates = tuned_rates(context, context.plan.arms("overfitting"))
-    undecided = (
-        None if context.recipe.found else text("comparator never trained", "对照组从未训练成功")
-    )
+    arms, recipe = context.plan.arms("overfitting"), context.recipe
+    tuned = search_rates(context, arms) if context.plan.rate_for_reduced_images else {}
+    rates = {norm: tuned[norm].rate if tuned else recipe.rates[norm] for norm in arms}
     parts = [gap.judge, reliance.judge] if context.plan.penalties else [gap.judge]
-    answers = together([partial(part, context, rates, undecided) for part in parts])
+    answers = together([partial(part, context, rates, recipe.no_comparator) for part in parts])
     return Finding(
         [verdict for verdicts, _ in answers for verdict in verdicts],
-        [figure for _, figures in answers for figure in figures],
+        [figure for _, figures in answers for figure in figures]
+        + ([rates_figure(context, tuned)] if tuned else []),
     )
 
 
@@ -37,14 +37,15 @@ CLAIM = Claim(
     ),
     measured=text(
         "Training on so few images that a network can fit them all (how many, and at which loss, "
-        "stands below the figure), at each arm's best rate among those at which it does. (a) Test "
+        "stands below the figure), at the rate at which each arm's validation loss is lowest among "
+        "those at which it fits them. (a) Test "
         "loss minus training loss, read at the same training loss for a norm and for the network "
         "without it, so that a norm is not rewarded for training less, nor blamed for training "
         "more; 0.05 nats matter. (b) How much less dropout, L1 and L2, each at a strength chosen "
         "in validation, lower the test error once the norm is there; half a percentage point "
         "matters.",
         "只用很少的图像训练，使网络能够完全拟合它们（张数与读取处的损失见图下说明）；"
-        "各方法只在能够拟合的学习率中选最佳者。（甲）"
+        "各方法在能够拟合的学习率中，取验证损失最低者。（甲）"
         "在该方法与无归一化网络训练损失相同的时刻，读取测试损失与训练损失之差，"
         "这样既不会因训练得少而占便宜，也不会因训练得多而吃亏；相差 0.05 nat 才算有意义。"
         "（乙）有了归一化之后，"
@@ -56,12 +57,12 @@ CLAIM = Claim(
         "batch; group norm fits the training set lower and tests 0.5 points worse (Wu and He "
         "2018). L2 under batch norm does not limit the function at all, it changes the effective "
         "learning rate (van Laarhoven 2017). The gap at a low training loss is not the gap on the "
-        "way there: see how it runs along training.",
+        "way there, and it depends on the learning rate: see the figures.",
         "批归一化的正则化来自批统计量的噪声，批量越大作用越小；"
         "组归一化训练损失更低，测试却差 0.5 个百分点"
         "（Wu 与 He，2018）。在批归一化下 L2 并不限制函数本身，"
-        "而是改变了有效学习率（van Laarhoven 2017）。低训练损失处的差距并不等于训练途中的差距："
-        "请看差距随训练的变化。",
+        "而是改变了有效学习率（van Laarhoven 2017）。低训练损失处的差距并不等于训练途中的差距，"
+        "也取决于学习率：请看图。",
     ),
     advice={
         "supported": text(

@@ -11,6 +11,7 @@ from normkit.study.bilingual import Text, text
 from normkit.study.claim import Axis, Figure, Plot
 from normkit.study.claims.overfitting.reduced import (
     LEAST_LOSS,
+    QUORUM,
     common_loss,
     reduced_trial,
     unfitted,
@@ -46,13 +47,20 @@ def judge(
     plan = context.plan
     runs = {norm: context.by_seed(trials(context, norm, rates[norm])) for norm in rates}
     levels = {norm: common_loss(context, norm, rates) for norm in rates if norm != "none"}
-    verdicts = [_verdict(plan, runs, norm, level, undecided) for norm, level in levels.items()]
+    verdicts = [
+        _verdict(plan, runs, norm, level, rates, undecided) for norm, level in levels.items()
+    ]
     level = levels.get(plan.headline)
     return verdicts, [_at_level(plan, runs, level), along_training(plan, runs, level)]
 
 
 def _verdict(
-    plan: Plan, runs: Runs, norm: str, level: float | None, undecided: Text | None
+    plan: Plan,
+    runs: Runs,
+    norm: str,
+    level: float | None,
+    rates: Mapping[str, float],
+    undecided: Text | None,
 ) -> Verdict:
     gaps = _differences(runs, norm, plan.gap_seeds_of(norm), level)
     pairs = sum(map(math.isfinite, gaps))
@@ -73,8 +81,10 @@ def _verdict(
         undecided=undecided or unreached(gaps, level),
         note=text(
             f"read at a training loss of {level or 0:.3f} nats, which {pairs} of {len(gaps)} "
-            "pairs reached",
-            f"在训练损失为 {level or 0:.3f} nat 处读取，{len(gaps)} 对中有 {pairs} 对达到",
+            f"pairs reached, at a learning rate of {rates[norm]:g} with it and "
+            f"{rates['none']:g} without",
+            f"在训练损失为 {level or 0:.3f} nat 处读取，{len(gaps)} 对中有 {pairs} 对达到；"
+            f"学习率：有归一化 {rates[norm]:g}，无归一化 {rates['none']:g}",
         ),
     )
 
@@ -117,8 +127,7 @@ def unreached(gaps: list[float], level: float | None) -> Text | None:
     if level is None:
         return unfitted(level)
     pairs = sum(map(math.isfinite, gaps))
-    # Those that are missing are the ones that fit worst: too many, and the rest are a selection.
-    if 4 * pairs >= 3 * len(gaps):
+    if pairs >= QUORUM * len(gaps):
         return None
     return text(
         f"only {pairs} of {len(gaps)} pairs reached the common training loss",

@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from normkit.study.bilingual import Text, text
+from normkit.study.claim import Axis, Figure, Plot
 from normkit.study.context import Context, together
 from normkit.study.record import Record
 from normkit.study.spec import TrialSpec
-from normkit.study.tuning import best_rate, half_decade
+from normkit.study.tuning import Score, Tuned, best_rate, by_loss, half_decade
 
 LEAST_LOSS = 0.005
 """A set is fitted at this share of a guess's training loss; the common loss is no lower."""
 
+QUORUM = 0.75
+"""Share of an arm's runs that must fit the set, in tuning as in the verdict. Those that do not are
+the ones that fit worst: with many of them left out, the rest are a selection."""
 
-def tuned_rates(context: Context, arms: tuple[str, ...]) -> dict[str, float]:
+
+def search_rates(context: Context, arms: tuple[str, ...]) -> dict[str, Tuned]:
     """Each arm's best rate on the reduced set: its base rate, one around it, or beyond.
 
-    Among rates at which the arm fits the set: with fewer steps than it needs to fit, the gap is
-    that of a network in the middle of training.
+    The best has the lowest validation loss among the rates at which the arm fits the set: with
+    fewer steps than it needs to fit, the gap is that of a network in the middle of training. By the
+    loss, since once the set is fitted, that is the gap: rates that do equally well then have equal
+    gaps. Between rates with equal validation *errors* it was seen to differ by more than δ.
     """
     plan, recipe = context.plan, context.recipe
-    if not plan.rate_for_reduced_images:
-        return {norm: recipe.rates[norm] for norm in arms}
     grids = {norm: [half_decade(recipe.rates[norm], k) for k in (-1, 0, 1)] for norm in arms}
     found = together(
         [
@@ -35,8 +40,8 @@ def tuned_rates(context: Context, arms: tuple[str, ...]) -> dict[str, float]:
                 context.need,
                 norm,
                 grids[norm],
-                plan.tuning_seeds_of(norm),
-                partial(_fits, context),
+                plan.reduced_tuning_seeds_of(norm),
+                partial(_score, context),
                 init=recipe.init,
                 depth=recipe.depth,
                 images=plan.reduced_images,
@@ -45,24 +50,66 @@ def tuned_rates(context: Context, arms: tuple[str, ...]) -> dict[str, float]:
             for norm in arms
         ]
     )
-    return {norm: tuned.rate for norm, tuned in zip(arms, found, strict=True)}
+    return dict(zip(arms, found, strict=True))
+
+
+def rates_figure(context: Context, tuned: Mapping[str, Tuned]) -> Figure:
+    """What the choice of each arm's rate rests on."""
+    rows: list[dict[str, object]] = []
+    for norm, search in tuned.items():
+        for rate, runs in sorted(search.runs.items()):
+            losses = [run.value("validation_loss") for run in runs]
+            if _fits(context, runs) and all(map(math.isfinite, losses)):
+                rows.append(
+                    {
+                        "norm": norm,
+                        "rate": rate,
+                        "validation_loss": statistics.fmean(losses),
+                        "low": min(losses),
+                        "high": max(losses),
+                        "seeds": len(losses),
+                        "chosen": rate == search.rate,
+                    }
+                )
+    return Plot(
+        id="rates",
+        title=text("How the rates were chosen", "学习率是怎样选定的"),
+        caption=text(
+            "Validation loss at the end of training on the reduced set: the rate with the lowest "
+            "mean is taken. The band spans all tuning seeds. Rates at which fewer than three "
+            "quarters of the runs fitted the set, or one diverged, are left out.",
+            "在缩减训练集上训练结束时的验证损失：取均值最低的学习率。色带为所有调优随机种子的范围。"
+            "不足四分之三的运行能够拟合，或有运行发散的学习率未画出。",
+        ),
+        kind="lines",
+        x=Axis("rate", text("learning rate", "学习率"), "log"),
+        y=Axis("validation_loss", text("validation loss, nats", "验证损失（nat）")),
+        low="low",
+        high="high",
+        rows=rows,
+    ).to_dict()
 
 
 def _least(context: Context) -> float:
     return LEAST_LOSS * math.log(context.plan.classes)
 
 
-def _lowest(records: Iterable[Record]) -> float:
-    """Median over seeds of the lowest training loss along the way."""
-    reached = [
+def _reached(records: Sequence[Record]) -> float:
+    """The training loss that a quorum of the runs comes down to, each at its lowest."""
+    lowest = sorted(
         min((v for v in record.column("train_loss") if math.isfinite(v)), default=math.inf)
         for record in records
-    ]
-    return statistics.median(reached or [math.inf])
+    )
+    return lowest[math.ceil(QUORUM * len(lowest)) - 1] if lowest else math.inf
+
+
+def _score(context: Context, records: Sequence[Record]) -> Score:
+    """Validation loss where the set is fitted; elsewhere worse, by how far the runs are from it."""
+    return (0.0, *by_loss(records)) if _fits(context, records) else (1.0, _reached(records))
 
 
 def _fits(context: Context, records: Sequence[Record]) -> bool:
-    return _lowest(records) <= _least(context)
+    return _reached(records) <= _least(context)
 
 
 def reduced_trial(context: Context, norm: str, seed: int, rate: float) -> TrialSpec:
@@ -81,21 +128,23 @@ def tuning_trials(
 def common_loss(context: Context, norm: str, rates: Mapping[str, float]) -> float | None:
     """The training loss at which a norm is compared with "none"; None if either never fits.
 
-    A little above the lowest that the slower of the two reaches in tuning. Each norm has its own,
+    A little above what a quorum of the runs of either reaches in tuning. Each norm has its own,
     so that one which fits badly does not spoil the comparison of another.
     """
     plan = context.plan
-    lowest = [
-        _lowest(
-            record
-            for record in context.need(
-                tuning_trials(context, arm, rates[arm], plan.tuning_seeds_of(arm))
-            )
-            if record is not None
+    reached = [
+        _reached(
+            [
+                record
+                for record in context.need(
+                    tuning_trials(context, arm, rates[arm], plan.reduced_tuning_seeds_of(arm))
+                )
+                if record is not None
+            ]
         )
         for arm in ("none", norm)
     ]
-    level = max(1.5 * max(lowest), _least(context))
+    level = max(1.5 * max(reached), _least(context))
     return level if level < math.log(plan.classes) / 4 else None
 
 
