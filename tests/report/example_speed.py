@@ -109,8 +109,8 @@ def convergence() -> dict[str, Any]:
                 {"norm": norm, "seed": seed, "steps": None if norm == "instance" else value}
             )
     never = text(
-        "instance never reached the target in 2 of 3 seeds.",
-        "instance 在 3 个种子中有 2 个从未到达目标。",
+        "`instance` never reached the target in 2 of 3 seeds.",
+        "`instance` 在 3 个种子中有 2 个从未到达目标。",
     )
     return {
         "id": "convergence",

@@ -189,7 +189,7 @@ def test_the_numbers_of_a_figure_are_in_the_page(
         "98.3 % interval",
         "97.5 % interval",
         "&gt; ×1.25",
-        "never reached the target in 2 of 3 seeds",
+        "<code>instance</code> never reached the target in 2 of 3 seeds",
         "open marker at the edge: no finite value (instance × 3)",
         "not drawn, zero or negative on a log scale: none × 1",
         "not drawn, no finite value: instance × 10",

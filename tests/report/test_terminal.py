@@ -107,7 +107,7 @@ def test_in_full_it_begins_as_the_short_text_does(document: dict[str, Any]) -> N
         "### The same, both at the rate of none (secondary)",
         "  batch: refuted; ×1.05 [0.9, 1.22], 95 % interval; 8 seeds",
         "  batch: supported; ×12.6 [6.31, 25.1], 95 % interval; 10^1.10 [0.80, 1.40]; 8 seeds",
-        "Note: instance never reached the target in 2 of 3 seeds.",
+        "Note: `instance` never reached the target in 2 of 3 seeds.",
         "Why this one: With PyTorch's default initialisation",
         "Optimizer: sgd (momentum 0.9)",
         "Learning rate of each norm: none 0.03, batch 0.1, layer 0.03, instance 0.03, group –",

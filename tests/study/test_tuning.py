@@ -78,6 +78,11 @@ def test_the_grid_is_widened_twice_at_most():
     assert best_rate(plan(), Trials(bowl(1e6)).need, "batch").rate == 3.0
 
 
+def test_a_best_rate_that_stays_at_the_edge_is_told():
+    assert tune(plan(), Trials(bowl(0.03)).need).at_edge == ()
+    assert tune(plan(), Trials(bowl(1e6)).need).at_edge == ("none", "batch")
+
+
 def test_a_grid_on_which_nothing_learns_is_not_widened():
     trials = Trials(lambda spec: (2.3 - 1e-3 * spec.rate, 0.1))
     best_rate(plan(), trials.need, "none")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from normkit.report import figures, formats, summary, tables
 from normkit.report.figure_csv import csv_content, csv_name
@@ -57,6 +58,7 @@ def render(results: Results, lang: str, siblings: Mapping[str, str]) -> str:
     environment.globals |= {
         "w": words,
         "pick": words.pick,
+        "inline": lambda text: _inline(words.pick(text)),
         "formats": formats,
         "verdict_text": lambda verdict: VerdictText.of(verdict, words),
         "shown_cell": lambda cell: _cell(cell, words),
@@ -209,6 +211,15 @@ def _duration(seconds: float | None, words: Words) -> str:
         return words("duration_seconds", seconds=f"{seconds:.0f}")
     minutes, rest = divmod(round(seconds), 60)
     return words("duration_minutes", minutes=minutes, seconds=rest)
+
+
+def _inline(text: str) -> Markup:
+    """A sentence, with `names` between backticks set as code.
+
+    >>> _inline("`batch` < `none`")
+    Markup('<code>batch</code> &lt; <code>none</code>')
+    """
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def _cell(cell: Cell, words: Words) -> str:

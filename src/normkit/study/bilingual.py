@@ -19,3 +19,12 @@ def text(en: str, zh: str) -> Text:
     'seeds'
     """
     return {"en": en, "zh": zh}
+
+
+def joined(*texts: Text) -> Text:
+    """Sentences one after the other.
+
+    >>> joined(text("One.", "一。"), text(" Two.", "二。"))["zh"]
+    '一。二。'
+    """
+    return text("".join(t["en"] for t in texts), "".join(t["zh"] for t in texts))

@@ -33,6 +33,8 @@ class Recipe:
     init: str
     depth: int | None
     rates: dict[str, float]
+    at_edge: tuple[str, ...]
+    """Arms whose best rate lies at the edge of its grid even after widening."""
     threshold: float
     """Training accuracy from which a network counts as trained."""
     target: float
@@ -64,6 +66,11 @@ class Tuned:
     """Median final training accuracy over the tuning seeds, at the best rate."""
     runs: Mapping[float, Sequence[Record]]
     """The tuning runs at every rate tried."""
+
+    @property
+    def at_edge(self) -> bool:
+        """Whether a rate beyond those tried may be better still."""
+        return self.rate in (min(self.runs), max(self.runs))
 
 
 def _threshold(chance: float, best: float) -> float:
@@ -120,6 +127,7 @@ def tune(plan: Plan, need: Need) -> Recipe:
         init=init,
         depth=depth,
         rates={norm: arm.rate for norm, arm in arms.items()},
+        at_edge=tuple(norm for norm, arm in arms.items() if arm.at_edge),
         learned=best >= level,
         threshold=level,
         target=plan.chance + 0.9 * (slowest - plan.chance),
