@@ -37,7 +37,7 @@ from normkit.study.train import build, training_indices
 SEEDS, EXPLORATORY_SEEDS, TUNING_SEEDS = 8, 3, 4
 GAP_SEEDS, REDUCED_TUNING_SEEDS = 32, 8
 """More where over-fitting is judged, since the gap varies more between seeds than anything else:
-with these, 97 of 100 studies resampled from real trials on digits see that batch norm's is smaller
+with these, 96 of 100 studies resampled from real trials on digits see that batch norm's is smaller
 (`benchmarks/resampling.py`)."""
 
 
