@@ -83,6 +83,15 @@ def test_a_best_rate_that_stays_at_the_edge_is_told():
     assert tune(plan(), Trials(bowl(1e6)).need).at_edge == ("none", "batch")
 
 
+def test_an_arm_that_never_learns_has_no_best_rate_at_an_edge():
+    def outcome(spec: TrialSpec) -> tuple[float, float]:
+        return bowl(0.03)(spec) if spec.norm == "batch" else (2.3 - 1e-3 * spec.rate, 0.1)
+
+    found = tune(plan(), Trials(outcome).need)
+    assert found.rates["none"] == max(plan().rates)
+    assert found.at_edge == ()
+
+
 def test_a_grid_on_which_nothing_learns_is_not_widened():
     trials = Trials(lambda spec: (2.3 - 1e-3 * spec.rate, 0.1))
     best_rate(plan(), trials.need, "none")

@@ -66,11 +66,8 @@ class Tuned:
     """Median final training accuracy over the tuning seeds, at the best rate."""
     runs: Mapping[float, Sequence[Record]]
     """The tuning runs at every rate tried."""
-
-    @property
-    def at_edge(self) -> bool:
-        """Whether a rate beyond those tried may be better still."""
-        return self.rate in (min(self.runs), max(self.runs))
+    at_edge: bool
+    """Whether a rate beyond those tried may be better still; an arm that never learns has none."""
 
 
 def _threshold(chance: float, best: float) -> float:
@@ -207,7 +204,8 @@ def best_rate(
             above -= 1
             tried.append(half_decade(best, +1))
         else:
-            return Tuned(best, accuracy, by_rate)
+            at_edge = learns and best in (tried[0], tried[-1])
+            return Tuned(best, accuracy, by_rate, at_edge)
 
 
 def half_decade(rate: float, steps: int) -> float:
