@@ -30,9 +30,10 @@ format: $(BIN)/.installed-dev
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-## docs: rebuild what the documentation takes from the code and from a study
+## docs: rebuild what the documentation takes from the code, from a study and from the benchmarks
 docs: $(BIN)/.installed-dev
 	$(BIN)/python docs/build.py
+	$(BIN)/python benchmarks/tables.py
 
 $(BIN)/python:
 	$(PYTHON) -m venv .venv
