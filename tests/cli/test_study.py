@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import select
 import sys
 from collections.abc import Callable
@@ -83,10 +84,16 @@ class TestDryRun:
         assert list(found) == ["claims", "norms", "seeds", "rates", "trials", "step", "time"]
         assert found["claims"] == "standardise"
         assert found["norms"] == "none, batch; headline: batch"
-        assert "on 1 workers; budget 0 s" in found["time"]
+        assert "on 1 worker; budget 0 s" in found["time"]
         assert "dropped to fit the budget:" in ran.out
         assert "Even the smallest plan is estimated to take longer" in ran.out
         assert list(tmp_path.iterdir()) == []
+
+    def test_tells_the_seeds_of_over_fitting_which_are_its_own(
+        self, normkit: Run, small: tuple[str, ...]
+    ) -> None:
+        ran = normkit("study", *small, "--claims", "overfitting", "--dry-run")
+        assert re.search(r"seeds .*; `overfitting`: \d+ judged, \d+ for tuning", ran.out)
 
 
 class TestBadInput:

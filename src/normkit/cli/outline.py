@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from normkit.cli.progress import duration
+from normkit.study.plan import Plan
 from normkit.study.progress import Outline
 from normkit.study.rehearsal import rehearse
 
@@ -19,12 +20,12 @@ def shown(outline: Outline) -> str:
         f"claims     {', '.join(plan.claims)}",
         f"norms      {', '.join(plan.norms)}; headline: {plan.headline}",
         f"seeds      {len(plan.seeds)} judged ({len(plan.exploratory_seeds)} for exploratory "
-        f"norms), {len(plan.tuning_seeds)} for tuning",
+        f"norms), {len(plan.tuning_seeds)} for tuning{_of_the_gap(plan)}",
         f"rates      {', '.join(f'{rate:g}' for rate in plan.rates)}, widened where needed",
         f"trials     about {sum(trials.values())} of at most {longest} steps "
         f"({', '.join(f'{norm} {count}' for norm, count in trials.items())})",
         f"step       {', '.join(f'{n} {1e3 * p[0]:.1f} ms' for n, p in outline.pace.items())}",
-        f"time       about {duration(outline.seconds)} on {outline.workers} workers; "
+        f"time       about {duration(outline.seconds)} on {_workers(outline.workers)}; "
         f"budget {duration(outline.budget_seconds)}",
     ]
     if plan.dropped:
@@ -32,3 +33,14 @@ def shown(outline: Outline) -> str:
     if outline.seconds > outline.budget_seconds:
         lines.append("Even the smallest plan is estimated to take longer than the budget.")
     return "\n".join(lines)
+
+
+def _of_the_gap(plan: Plan) -> str:
+    if "overfitting" not in plan.claims:
+        return ""
+    judged, tuning = len(plan.gap_seeds), len(plan.reduced_tuning_seeds)
+    return f"; `overfitting`: {judged} judged, {tuning} for tuning"
+
+
+def _workers(count: int) -> str:
+    return "1 worker" if count == 1 else f"{count} workers"
