@@ -175,10 +175,19 @@ def scenarios(effect: Effect) -> list[Scenario]:
     if effect.compares:
         never = world(effect.real, none_trains=False)
         found.append(Scenario("comparator never trains", never, UNKNOWABLE))
-    # Only this claim asks for more than to train: to fit a small set.
+    # Only this claim asks for more than to train: to fit a small set. In the middle of training
+    # the gap is another.
     if effect.verdict in ("gap", "reliance"):
-        never = world(effect.real, none_fits=False)
-        found.append(Scenario("comparator never fits", never, UNKNOWABLE))
+        lowest = {
+            "comparator never fits": {"none_lowest": 1.0},
+            "comparator fits half-way": {"none_lowest": 0.03},
+            "norm never fits": {"norm_lowest": 1.0},
+            "neither ever fits": {"none_lowest": 1.0, "norm_lowest": 1.0},
+        }
+        found += [
+            Scenario(name, world(effect.real, **values), UNKNOWABLE)
+            for name, values in lowest.items()
+        ]
     # Fewer starts give a smaller spread by chance alone, which must not tell for an arm.
     if effect.verdict == "spread":
         fewer = {"comparator": "share_none", "norm": "share_norm"}

@@ -1,6 +1,6 @@
 """Do other seeds give the same verdicts? Studies of the headline claims, side by side.
 
-    normkit study --seed 0 --out A; normkit study --seed 1 --out B; …
+    normkit study --norms batch --seed 8 --out A; normkit study --norms batch --seed 9 --out B; …
     python benchmarks/repetitions.py A B C [--write]
 
 Studies with different --seed train other networks on other batches, on the same split of the data.
@@ -32,7 +32,11 @@ def headline_verdicts(folder: Path) -> list[dict[str, Any]]:
         if verdict["claim"] in headlines and verdict["primary"] and verdict["norm"] == headline:
             first.setdefault(verdict["claim"], verdict)
     return [
-        {"first_seed": recipe["seeds"][0], **{name: verdict[name] for name in KEPT}}
+        {
+            "first_seed": recipe["seeds"][0],
+            "command": result.document["command"],
+            **{name: verdict[name] for name in KEPT},
+        }
         for verdict in first.values()
     ]
 

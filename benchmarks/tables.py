@@ -78,17 +78,21 @@ def repetitions(rows: Sequence[Row]) -> str:
         cells.setdefault(row["first_seed"], {})[row["claim"]] = f"{row['outcome']} {effect}"
     return markdown(
         ["seeds from", *(f"`{claim}`, {what}" for claim, (what, _) in HEADLINES.items())],
-        [[str(seed), *(cells[seed][claim] for claim in HEADLINES)] for seed in sorted(cells)],
+        [
+            [str(seed), *(cells[seed].get(claim, "–") for claim in HEADLINES)]
+            for seed in sorted(cells)
+        ],
     )
 
 
 def resampling(rows: Sequence[Row]) -> str:
-    """The verdict on over-fitting, by how the rates are chosen and on how many pairs."""
+    """How often over-fitting is supported and refuted, by how rates are chosen and on how much."""
     worlds = list(dict.fromkeys(row["world"] for row in rows))
     shares: dict[tuple[str, int, int], dict[str, str]] = {}
     for row in rows:
         design = (row["rate_by"], row["tuning_seeds"], row["pairs"])
-        shares.setdefault(design, {})[row["world"]] = f"{row['supported']:.1%}"
+        told = f"{row['supported']:.1%} / {row['refuted']:.1%}"
+        shares.setdefault(design, {})[row["world"]] = told
     return markdown(
         ["rate by validation", "tuning seeds", "pairs", *worlds],
         [
@@ -115,6 +119,7 @@ def harness(kept: Mapping[str, Any]) -> str:
 TABLES: dict[str, Callable[[Any], str]] = {
     "judges": judges,
     "repetitions": repetitions,
+    "repetitions-before": repetitions,
     "resampling": resampling,
     "harness": harness,
 }

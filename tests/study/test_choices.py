@@ -26,5 +26,5 @@ def test_a_best_rate_at_the_edge_of_what_was_tried_is_told(
     full_plan: Plan, source: type[SimulatedTrials], told: bool
 ) -> None:
     note = compare(Context(full_plan, source()))["note"]
-    assert ("The best rate of `batch` is the last of those tried" in note["en"]) is told
-    assert ("batch 的最佳学习率位于所试范围的边缘" in note["zh"]) is told
+    assert ("For `batch` the best rate lies at the edge of those tried" in note["en"]) is told
+    assert ("`batch` 的最佳学习率位于所试范围的边缘" in note["zh"]) is told

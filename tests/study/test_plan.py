@@ -14,9 +14,9 @@ def test_every_cut_asks_for_fewer_steps(full_plan):
 
 
 def test_every_cut_is_told_in_both_languages(full_plan):
-    for i, plan in enumerate(ladder(full_plan)):
-        assert len(plan.dropped) == i
-        assert all(told["en"] and told["zh"] for told in plan.dropped)
+    for before, after in pairwise(ladder(full_plan)):
+        assert after.dropped[-1] not in before.dropped
+        assert all(told["en"] and told["zh"] for told in after.dropped)
 
 
 def test_a_cut_that_changes_nothing_is_not_told(full_plan):
@@ -51,7 +51,15 @@ def test_exploratory_seeds_are_a_part_of_the_judged_ones_on_every_level(full_pla
 
 def test_tuning_seeds_are_never_judged(full_plan):
     judged = {task.spec.seed for task in rehearse(full_plan) if task.spec.test != "never"}
-    assert judged.isdisjoint(full_plan.tuning_seeds)
+    assert judged.isdisjoint({*full_plan.tuning_seeds, *full_plan.reduced_tuning_seeds})
+
+
+def test_what_a_later_cut_makes_moot_is_not_told(full_plan):
+    told = " ".join(text["en"] for text in ladder(full_plan)[-1].dropped)
+    assert "Two seeds" in told
+    assert "Norms other than the headline norm" in told
+    for moot in ("Three seeds", "Five seeds", "Five init", "Exploratory norms", "twice as many"):
+        assert moot not in told
 
 
 def test_tuning_never_reads_the_test_part(full_plan):

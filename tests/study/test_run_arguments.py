@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from normkit.study import Study, run
+from normkit.study.rehearsal import rehearse
 
 
 class TestBadInput:
@@ -78,10 +79,11 @@ class TestSettings:
         assert Study().worker_count == 5
 
     def test_another_seed_shares_no_seed(self, finished: Any, here: type) -> None:
-        study = finished.study
-        data = study.prepare()
-        plans = [Study(**{**study.settings(), "seed": seed}).outline(data).plan for seed in (0, 1)]
-        first, second = ({*plan.seeds, *plan.tuning_seeds} for plan in plans)
+        settings = {**finished.study.settings(), "claims": None, "budget": 24 * 60}
+        data = finished.study.prepare()
+        plans = [Study(**{**settings, "seed": seed}).outline(data).plan for seed in (0, 1)]
+        first, second = ({task.spec.seed for task in rehearse(plan)} for plan in plans)
+        assert set(plans[0].gap_seeds) | set(plans[0].reduced_tuning_seeds) <= first
         assert not first & second
 
 

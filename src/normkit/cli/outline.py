@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 
 from normkit.cli.progress import duration
-from normkit.study.plan import Plan
 from normkit.study.progress import Outline
 from normkit.study.rehearsal import rehearse
 
@@ -19,8 +18,7 @@ def shown(outline: Outline) -> str:
     lines = [
         f"claims     {', '.join(plan.claims)}",
         f"norms      {', '.join(plan.norms)}; headline: {plan.headline}",
-        f"seeds      {len(plan.seeds)} judged ({len(plan.exploratory_seeds)} for exploratory "
-        f"norms), {len(plan.tuning_seeds)} for tuning{_of_the_gap(plan)}",
+        f"seeds      {plan.seeds_told['en']}",
         f"rates      {', '.join(f'{rate:g}' for rate in plan.rates)}, widened where needed",
         f"trials     about {sum(trials.values())} of at most {longest} steps "
         f"({', '.join(f'{norm} {count}' for norm, count in trials.items())})",
@@ -33,13 +31,6 @@ def shown(outline: Outline) -> str:
     if outline.seconds > outline.budget_seconds:
         lines.append("Even the smallest plan is estimated to take longer than the budget.")
     return "\n".join(lines)
-
-
-def _of_the_gap(plan: Plan) -> str:
-    if "overfitting" not in plan.claims:
-        return ""
-    judged, tuning = len(plan.gap_seeds), len(plan.reduced_tuning_seeds)
-    return f"; `overfitting`: {judged} judged, {tuning} for tuning"
 
 
 def _workers(count: int) -> str:

@@ -108,6 +108,7 @@ def _recipe(recipe: Recipe, words: Words) -> list[tuple[str, str]]:
         ("batch", str(recipe["batch"])),
         ("optimizer", recipe["optimizer"] + (words.parentheses(beside) if beside else "")),
         ("rates", words.join(rates)),
+        ("seeds", words.pick(recipe["seeds_told"])),
     ]
 
 

@@ -125,10 +125,14 @@ def _picture(
         for facet, text in figure.get("facets", {}).items()
     }
     names: dict[str | None, str] = {None: title}
-    names |= {facet: f"{title}{words('colon')}{label}" for facet, label in facets.items()}
+    plain = {facet: label.replace("`", "") for facet, label in facets.items()}
+    names |= {facet: f"{title}{words('colon')}{label}" for facet, label in plain.items()}
     drawing = figures.draw(figure, styles, f"f-{claim['id']}-{figure['id']}", names)
     panels = [
-        ("" if panel.facet is None else facets.get(panel.facet, panel.facet), Markup(panel.svg))
+        (
+            "" if panel.facet is None else _inline(facets.get(panel.facet, panel.facet)),
+            Markup(panel.svg),
+        )
         for panel in drawing.panels
     ]
     references = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypedDict
 
 
@@ -19,6 +20,25 @@ def text(en: str, zh: str) -> Text:
     'seeds'
     """
     return {"en": en, "zh": zh}
+
+
+def in_english(norms: Sequence[str]) -> str:
+    """Names of norms as English lists them, to be set as code.
+
+    >>> in_english(["batch", "layer", "group"])
+    '`batch`, `layer` and `group`'
+    """
+    *others, last = (f"`{norm}`" for norm in norms)
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def in_chinese(norms: Sequence[str]) -> str:
+    """Names of norms as Chinese lists them, to be set as code.
+
+    >>> in_chinese(["batch", "layer", "group"])
+    '`batch`、`layer`、`group`'
+    """
+    return "、".join(f"`{norm}`" for norm in norms)
 
 
 def joined(*texts: Text) -> Text:

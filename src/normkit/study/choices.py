@@ -11,6 +11,7 @@ from normkit.study.bilingual import Text, joined, text
 from normkit.study.claims.convergence import steps_to
 from normkit.study.claims.cost import cost_records
 from normkit.study.context import Context
+from normkit.study.tuning import edges_told
 from normkit.study.verdict import CONFIDENCE, paired
 
 Cell = dict[str, float | None]
@@ -64,7 +65,7 @@ def compare(context: Context) -> dict[str, Any]:
             for id_, title, format_, better in COLUMNS
         ],
         "rows": rows,
-        "note": joined(_how(limit, recipe.target), _edges(recipe.at_edge)),
+        "note": joined(_how(limit, recipe.target), edges_told(recipe.at_edge)),
     }
 
 
@@ -75,16 +76,6 @@ def _how(limit: int, target: float) -> Text:
         "training accuracy; time and memory measured with nothing else running, one thread.",
         f"预算相同（{limit} 步），各用自己的最佳学习率。测试错误率附随机种子的 95 % 区间；"
         f"目标为训练准确率 {100 * target:.1f} %；时间与内存在无其他任务、单线程时测得。",
-    )
-
-
-def _edges(norms: Sequence[str]) -> Text:
-    if not norms:
-        return text("", "")
-    names = ", ".join(f"`{norm}`" for norm in norms)
-    return text(
-        f" The best rate of {names} is the last of those tried: one beyond it may be better.",
-        f"{'、'.join(norms)} 的最佳学习率位于所试范围的边缘：范围之外可能还有更好的。",
     )
 
 

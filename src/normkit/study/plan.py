@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from normkit.study.bilingual import Text, text
+from normkit.study.bilingual import Text, joined, text
 from normkit.study.spec import TrialSpec
 
 BUDGETS = {"quick": 1.0, "standard": 6.0}
@@ -102,6 +102,25 @@ class Plan:
         """Whether a norm's verdicts are marked exploratory: other norms, or too few seeds."""
         return norm != self.headline or len(self.seeds) < 8
 
+    @property
+    def seeds_told(self) -> Text:
+        """How many seeds the study has, in words."""
+        judged, few, tuning = map(len, (self.seeds, self.exploratory_seeds, self.tuning_seeds))
+        base = text(
+            f"{judged} judged ({few} for exploratory norms), {tuning} for tuning",
+            f"评判 {judged} 个（探索性方法 {few} 个），调优 {tuning} 个",
+        )
+        if "overfitting" not in self.claims:
+            return base
+        judged, tuning = len(self.gap_seeds), len(self.reduced_tuning_seeds)
+        return joined(
+            base,
+            text(
+                f"; for the gap of overfitting {judged} judged, {tuning} for tuning",
+                f"；“防止过拟合”中的差距：评判 {judged} 个，调优 {tuning} 个",
+            ),
+        )
+
     def trial(self, norm: str, seed: int, rate: float) -> TrialSpec:
         """A trial of this study."""
         return self.prototype.but(norm=norm, seed=seed, rate=rate)
@@ -115,6 +134,10 @@ class _Cut:
     told: Text
     claim: str | None = None
     """The claim it concerns; None for all."""
+    topic: str | None = None
+    """What several cuts are about, one after the other."""
+    final: bool = False
+    """Whether it makes what was told of earlier cuts on its topic moot."""
 
 
 def _leave_out(claim: str) -> Callable[[Plan], Plan]:
@@ -148,6 +171,7 @@ CUTS = (
             "“防止过拟合”一项只比较无归一化与主要归一化方法。",
         ),
         "overfitting",
+        topic="other norms",
     ),
     _Cut(
         lambda plan: (
@@ -159,6 +183,7 @@ CUTS = (
             "Exploratory norms are tuned on two seeds instead of four.",
             "探索性的归一化方法只用两个随机种子调优，而不是四个。",
         ),
+        topic="other norms",
     ),
     _Cut(
         lambda plan: replace(plan, rate_per_initialisation=False),
@@ -176,6 +201,7 @@ CUTS = (
             "“对初始权重不敏感”一项只比较无归一化与主要归一化方法。",
         ),
         "initialisation",
+        topic="other norms",
     ),
     _Cut(
         _leave_out("learning_rate"),
@@ -184,6 +210,7 @@ CUTS = (
             "“允许更大的学习率”一项只比较无归一化与主要归一化方法。",
         ),
         "learning_rate",
+        topic="other norms",
     ),
     _Cut(
         lambda plan: replace(plan, penalties=plan.penalties[:1]),
@@ -192,6 +219,7 @@ CUTS = (
             "“防止过拟合”一项只尝试了 Dropout，没有尝试 L1 和 L2。",
         ),
         "overfitting",
+        topic="penalties",
     ),
     _Cut(
         lambda plan: replace(
@@ -214,23 +242,27 @@ CUTS = (
             "“对初始权重不敏感”一项只用了五种初始化，而不是九种。",
         ),
         "initialisation",
+        topic="initialisations",
     ),
     _Cut(
         lambda plan: replace(plan, gap_seeds=plan.gap_seeds[: 2 * len(plan.seeds)]),
         text(
             "The gap of test over training loss is judged on twice as many seeds as the rest, not "
             "four times as many.",
-            "测试与训练损失之差所用的随机种子为其他各项的两倍，而不是四倍。",
+            "测试与训练损失之差所用的随机种子数为其他各项的两倍，而不是四倍。",
         ),
         "overfitting",
+        topic="gap seeds",
     ),
     _Cut(
         lambda plan: replace(plan, gap_seeds=plan.seeds, reduced_tuning_seeds=plan.tuning_seeds),
         text(
             "The gap of test over training loss is tuned and judged on as many seeds as the rest.",
-            "测试与训练损失之差在调优和评判时所用的随机种子与其他各项一样多。",
+            "测试与训练损失之差在调优和评判时所用的随机种子数与其他各项相同。",
         ),
         "overfitting",
+        topic="gap seeds",
+        final=True,
     ),
     _Cut(
         _only_headline,
@@ -238,6 +270,8 @@ CUTS = (
             "Norms other than the headline norm were left out.",
             "除主要归一化方法外，其他归一化方法均未参加。",
         ),
+        topic="other norms",
+        final=True,
     ),
     _Cut(
         _few_seeds(5),
@@ -245,6 +279,7 @@ CUTS = (
             "Five seeds instead of eight: every verdict is exploratory.",
             "随机种子由八个减为五个：所有结论都只是探索性的。",
         ),
+        topic="seeds",
     ),
     _Cut(
         lambda plan: replace(
@@ -264,6 +299,8 @@ CUTS = (
             "Three seeds: many verdicts will be inconclusive.",
             "随机种子减为三个：许多结论会是证据不足。",
         ),
+        topic="seeds",
+        final=True,
     ),
     _Cut(
         lambda plan: replace(plan, penalties=()),
@@ -272,6 +309,8 @@ CUTS = (
             "“防止过拟合”一项只测量损失之差，没有测量对 Dropout、L1、L2 的依赖。",
         ),
         "overfitting",
+        topic="penalties",
+        final=True,
     ),
     _Cut(
         lambda plan: replace(plan, rate_for_reduced_images=False),
@@ -298,6 +337,8 @@ CUTS = (
             "“对初始权重不敏感”一项只用了三种初始化。",
         ),
         "initialisation",
+        topic="initialisations",
+        final=True,
     ),
     _Cut(
         lambda plan: replace(plan, reduced_steps=plan.prototype.steps),
@@ -309,20 +350,28 @@ CUTS = (
     ),
     _Cut(
         _few_seeds(2),
-        text("Two seeds.", "随机种子减为两个。"),
+        text(
+            "Two seeds: most verdicts will be inconclusive.",
+            "随机种子减为两个：多数结论会是证据不足。",
+        ),
+        topic="seeds",
+        final=True,
     ),
 )
 
 
 def ladder(plan: Plan) -> list[Plan]:
     """The plan, and what is left of it after one cut, two cuts, and so on."""
-    plans = [plan]
+    plans, made = [plan], list[_Cut]()
     for cut in CUTS:
         if cut.claim not in (None, *plan.claims):
             continue
         smaller = cut.make(plans[-1])
         if smaller != plans[-1]:
-            plans.append(replace(smaller, dropped=(*plans[-1].dropped, cut.told)))
+            if cut.final:
+                made = [earlier for earlier in made if earlier.topic != cut.topic]
+            made.append(cut)
+            plans.append(replace(smaller, dropped=tuple(cut.told for cut in made)))
     return plans
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from normkit.study.bilingual import Text, text
+from normkit.study.bilingual import Text, in_chinese, in_english, text
 from normkit.study.plan import Plan
 from normkit.study.record import Record
 from normkit.study.spec import TrialSpec
@@ -144,10 +144,7 @@ def grid(
 
 
 def by_error(records: Sequence[Record]) -> Score:
-    """Mean validation error and, where that is equal, loss.
-
-    A rate at which a seed diverges is worse than any at which none does.
-    """
+    """Mean validation error and, where that is equal, loss; infinite if a seed diverges."""
     return _mean(records, "validation_error"), *by_loss(records)
 
 
@@ -157,6 +154,7 @@ def by_loss(records: Sequence[Record]) -> Score:
 
 
 def _mean(records: Sequence[Record], name: str) -> float:
+    # A rate at which a seed diverges is worse than any at which none does.
     if not records or any(r.status != "ok" for r in records):
         return math.inf
     return statistics.fmean(r.value(name) for r in records)
@@ -171,7 +169,7 @@ def best_rate(
     score: Callable[[Sequence[Record]], Score] = by_error,
     **changes: Any,
 ) -> Tuned:
-    """The rate with the lowest validation error, on the tuning seeds.
+    """The rate whose runs score lowest on the tuning seeds; by validation error, unless told.
 
     The plan's grid is widened while the best rate lies on its edge, at most twice on a side; a
     grid on which nothing learns is not, since its edge says nothing.
@@ -206,6 +204,17 @@ def best_rate(
         else:
             at_edge = learns and best in (tried[0], tried[-1])
             return Tuned(best, accuracy, by_rate, at_edge)
+
+
+def edges_told(norms: Sequence[str]) -> Text:
+    """A sentence on the arms whose best rate lies at the edge of those tried; empty for none."""
+    if not norms:
+        return text("", "")
+    return text(
+        f" For {in_english(norms)} the best rate lies at the edge of those tried: one beyond it "
+        "may be better.",
+        f"{in_chinese(norms)} 的最佳学习率位于所试范围的边缘：范围之外可能还有更好的。",
+    )
 
 
 def half_decade(rate: float, steps: int) -> float:

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from normkit.study.bilingual import Text, text
+from normkit.study.bilingual import Text, joined, text
 from normkit.study.claim import Axis, Figure, Plot
 from normkit.study.claims.overfitting.reduced import (
     LEAST_LOSS,
@@ -79,12 +79,18 @@ def _verdict(
         unit=text("nats", "nat"),
         exploratory=plan.is_exploratory(norm),
         undecided=undecided or unreached(gaps, level),
-        note=text(
-            f"read at a training loss of {level or 0:.3f} nats, which {pairs} of {len(gaps)} "
-            f"pairs reached, at a learning rate of {rates[norm]:g} with it and "
-            f"{rates['none']:g} without",
-            f"在训练损失为 {level or 0:.3f} nat 处读取，{len(gaps)} 对中有 {pairs} 对达到；"
-            f"学习率：有归一化 {rates[norm]:g}，无归一化 {rates['none']:g}",
+        note=joined(
+            text("", "")
+            if level is None
+            else text(
+                f"read at a training loss of {level:.3f} nats, which {pairs} of {len(gaps)} pairs "
+                "reached; ",
+                f"在训练损失为 {level:.3f} nat 处读取，{len(gaps)} 对中有 {pairs} 对达到；",
+            ),
+            text(
+                f"learning rate {rates[norm]:g} with `{norm}`, {rates['none']:g} with `none`",
+                f"学习率：`{norm}` 为 {rates[norm]:g}，`none` 为 {rates['none']:g}",
+            ),
         ),
     )
 
@@ -147,7 +153,7 @@ def _at_level(plan: Plan, runs: Runs, level: float | None) -> Figure:
         if level is None
         else text(
             f"read where the training loss is {level:.3f} nats, as for `{plan.headline}`",
-            f"在训练损失为 {level:.3f} nat 处（与 {plan.headline} 相同）读取",
+            f"在训练损失为 {level:.3f} nat 处（与 `{plan.headline}` 相同）读取",
         )
     )
     return Plot(

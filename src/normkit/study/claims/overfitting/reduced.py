@@ -7,19 +7,19 @@ import statistics
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from normkit.study.bilingual import Text, text
+from normkit.study.bilingual import Text, in_chinese, in_english, joined, text
 from normkit.study.claim import Axis, Figure, Plot
 from normkit.study.context import Context, together
 from normkit.study.record import Record
 from normkit.study.spec import TrialSpec
-from normkit.study.tuning import Score, Tuned, best_rate, by_loss, half_decade
+from normkit.study.tuning import Score, Tuned, best_rate, by_loss, edges_told, half_decade
 
 LEAST_LOSS = 0.005
 """A set is fitted at this share of a guess's training loss; the common loss is no lower."""
 
 QUORUM = 0.75
-"""Share of an arm's runs that must fit the set, in tuning as in the verdict. Those that do not are
-the ones that fit worst: with many of them left out, the rest are a selection."""
+"""Share that must fit the set: of an arm's runs in tuning, and of the pairs in the verdict. Those
+that do not are the ones that fit worst: with many of them left out, the rest are a selection."""
 
 
 def search_rates(context: Context, arms: tuple[str, ...]) -> dict[str, Tuned]:
@@ -28,7 +28,8 @@ def search_rates(context: Context, arms: tuple[str, ...]) -> dict[str, Tuned]:
     The best has the lowest validation loss among the rates at which the arm fits the set: with
     fewer steps than it needs to fit, the gap is that of a network in the middle of training. By the
     loss, since once the set is fitted, that is the gap: rates that do equally well then have equal
-    gaps. Between rates with equal validation *errors* it was seen to differ by more than δ.
+    gaps. Between rates with equal validation *errors* it was seen to differ by more than δ. An arm
+    that fits at none of its rates has the one nearest to fitting, and nothing is decided.
     """
     plan, recipe = context.plan, context.recipe
     grids = {norm: [half_decade(recipe.rates[norm], k) for k in (-1, 0, 1)] for norm in arms}
@@ -41,7 +42,7 @@ def search_rates(context: Context, arms: tuple[str, ...]) -> dict[str, Tuned]:
                 norm,
                 grids[norm],
                 plan.reduced_tuning_seeds_of(norm),
-                partial(_score, context),
+                partial(_score, context, norm),
                 init=recipe.init,
                 depth=recipe.depth,
                 images=plan.reduced_images,
@@ -59,7 +60,7 @@ def rates_figure(context: Context, tuned: Mapping[str, Tuned]) -> Figure:
     for norm, search in tuned.items():
         for rate, runs in sorted(search.runs.items()):
             losses = [run.value("validation_loss") for run in runs]
-            if _fits(context, runs) and all(map(math.isfinite, losses)):
+            if _fits(context, norm, runs) and all(map(math.isfinite, losses)):
                 rows.append(
                     {
                         "norm": norm,
@@ -71,15 +72,21 @@ def rates_figure(context: Context, tuned: Mapping[str, Tuned]) -> Figure:
                         "chosen": rate == search.rate,
                     }
                 )
+    drawn = list(dict.fromkeys(str(row["norm"]) for row in rows if row["chosen"]))
     return Plot(
         id="rates",
         title=text("How the rates were chosen", "学习率是怎样选定的"),
-        caption=text(
-            "Validation loss at the end of training on the reduced set: the rate with the lowest "
-            "mean is taken. The band spans all tuning seeds. Rates at which fewer than three "
-            "quarters of the runs fitted the set, or one diverged, are left out.",
-            "在缩减训练集上训练结束时的验证损失：取均值最低的学习率。色带为所有调优随机种子的范围。"
-            "不足四分之三的运行能够拟合，或有运行发散的学习率未画出。",
+        caption=joined(
+            text(
+                "Validation loss at the end of training on the reduced set: the rate with the "
+                "lowest mean is taken (upright line). The band spans all tuning seeds. Rates at "
+                "which fewer than three quarters of the runs fitted the set, or one diverged, are "
+                "left out.",
+                "在缩减训练集上训练结束时的验证损失：取均值最低的学习率（竖线）。"
+                "色带为所有调优随机种子的范围。能够拟合的运行不足四分之三、或有运行发散的学习率未画出。",
+            ),
+            _without_a_rate([norm for norm in tuned if norm not in drawn]),
+            edges_told([norm for norm in drawn if tuned[norm].at_edge]),
         ),
         kind="lines",
         x=Axis("rate", text("learning rate", "学习率"), "log"),
@@ -87,29 +94,48 @@ def rates_figure(context: Context, tuned: Mapping[str, Tuned]) -> Figure:
         low="low",
         high="high",
         rows=rows,
+        references=[
+            {"axis": "x", "value": rate, "label": text(names, names)}
+            for rate in sorted({tuned[norm].rate for norm in drawn})
+            for names in [", ".join(norm for norm in drawn if tuned[norm].rate == rate)]
+        ],
     ).to_dict()
+
+
+def _without_a_rate(norms: Sequence[str]) -> Text:
+    if not norms:
+        return text("", "")
+    return text(
+        f" At none of its rates did {in_english(norms)} fit the set: the nearest to it is taken.",
+        f"{in_chinese(norms)} 在所试的学习率下均未能拟合：取最接近拟合者。",
+    )
 
 
 def _least(context: Context) -> float:
     return LEAST_LOSS * math.log(context.plan.classes)
 
 
-def _reached(records: Sequence[Record]) -> float:
-    """The training loss that a quorum of the runs comes down to, each at its lowest."""
-    lowest = sorted(
+def _reached(context: Context, norm: str, records: Sequence[Record]) -> float:
+    """The training loss that a quorum of the tuning runs comes down to, each at its lowest."""
+    lowest = [
         min((v for v in record.column("train_loss") if math.isfinite(v)), default=math.inf)
         for record in records
-    )
-    return lowest[math.ceil(QUORUM * len(lowest)) - 1] if lowest else math.inf
+    ]
+    # A run that failed came down to nothing.
+    lowest += [math.inf] * (len(context.plan.reduced_tuning_seeds_of(norm)) - len(lowest))
+    return sorted(lowest)[math.ceil(QUORUM * len(lowest)) - 1]
 
 
-def _score(context: Context, records: Sequence[Record]) -> Score:
+def _score(context: Context, norm: str, records: Sequence[Record]) -> Score:
     """Validation loss where the set is fitted; elsewhere worse, by how far the runs are from it."""
-    return (0.0, *by_loss(records)) if _fits(context, records) else (1.0, _reached(records))
+    (loss,) = by_loss(records)
+    if _fits(context, norm, records) and math.isfinite(loss):
+        return 0.0, loss
+    return 1.0, _reached(context, norm, records)
 
 
-def _fits(context: Context, records: Sequence[Record]) -> bool:
-    return _reached(records) <= _least(context)
+def _fits(context: Context, norm: str, records: Sequence[Record]) -> bool:
+    return _reached(context, norm, records) <= _least(context)
 
 
 def reduced_trial(context: Context, norm: str, seed: int, rate: float) -> TrialSpec:
@@ -126,26 +152,19 @@ def tuning_trials(
 
 
 def common_loss(context: Context, norm: str, rates: Mapping[str, float]) -> float | None:
-    """The training loss at which a norm is compared with "none"; None if either never fits.
+    """The training loss at which a norm is compared with "none"; None if either does not fit.
 
-    A little above what a quorum of the runs of either reaches in tuning. Each norm has its own,
-    so that one which fits badly does not spoil the comparison of another.
+    A little above what a quorum of the runs of either reaches in tuning. Where one does not fit,
+    there is none: read in the middle of its training, the gap can be the other way round.
     """
-    plan = context.plan
-    reached = [
-        _reached(
-            [
-                record
-                for record in context.need(
-                    tuning_trials(context, arm, rates[arm], plan.reduced_tuning_seeds_of(arm))
-                )
-                if record is not None
-            ]
-        )
-        for arm in ("none", norm)
-    ]
-    level = max(1.5 * max(reached), _least(context))
-    return level if level < math.log(plan.classes) / 4 else None
+    reached = []
+    for arm in ("none", norm):
+        seeds = context.plan.reduced_tuning_seeds_of(arm)
+        records = context.need(tuning_trials(context, arm, rates[arm], seeds))
+        reached.append(_reached(context, arm, [r for r in records if r is not None]))
+    if max(reached) > _least(context):
+        return None
+    return max(1.5 * max(reached), _least(context))
 
 
 def unfitted(level: float | None) -> Text | None:
