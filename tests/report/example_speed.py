@@ -71,8 +71,8 @@ def standardise() -> dict[str, Any]:
                 "series": "norm",
                 "facet": "stage",
                 "facets": {
-                    "before": text("Before the norm", "归一化之前"),
-                    "after": text("After the norm", "归一化之后"),
+                    "before": text("Before `batch`", "`batch` 之前"),
+                    "after": text("After `batch`", "`batch` 之后"),
                 },
                 "references": [{"axis": "x", "value": 0.0, "label": text("zero", "零点")}],
                 "rows": rows,

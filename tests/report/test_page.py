@@ -55,6 +55,11 @@ def outline(text: str) -> Outline:
     return Outline(text)
 
 
+def test_names_of_norms_are_set_as_code_everywhere(text: str) -> None:
+    assert "<code>batch</code>" in text
+    assert "`" not in text
+
+
 def test_every_element_is_closed_in_turn(outline: Outline) -> None:
     assert outline.open == []
 

@@ -37,8 +37,8 @@ from normkit.study.train import build, training_indices
 SEEDS, EXPLORATORY_SEEDS, TUNING_SEEDS = 8, 3, 4
 GAP_SEEDS, REDUCED_TUNING_SEEDS = 32, 8
 """More where over-fitting is judged, since the gap varies more between seeds than anything else:
-with these, 96 of 100 studies resampled from real trials on digits see that batch norm's is smaller
-(`benchmarks/resampling.py`)."""
+with these, nine of ten studies resampled from real trials on digits see that batch norm's is
+smaller (`benchmarks/resampling.py`)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -162,6 +162,14 @@ def test_a_long_line_is_thinned_but_ends_where_it_ends() -> None:
     assert len(drawn(small(rows=rows)).panels[0].svg) < 40_000
 
 
+def test_the_range_of_a_single_point_is_drawn_too() -> None:
+    rows = [{"norm": "none", "x": 1, "y": 2.0, "low": 1.0, "high": 3.0}]
+    alone = drawn(small(rows=rows)).panels[0].svg
+    ranged = drawn(small(rows=rows, low="low", high="high")).panels[0].svg
+    assert "stroke-width: 5" in ranged
+    assert "stroke-width: 5" not in alone
+
+
 def test_a_seed_that_never_reached_is_an_open_marker_and_takes_the_mean_away() -> None:
     figure = small(kind="points")
     figure["x"] = {**figure["x"], "field": "norm", "scale": "category"}

@@ -86,10 +86,17 @@ def _band(axes: Axes, group: list[Row], view: View, colour: str) -> None:
             points.append((x, low if known else math.nan, high if known else math.nan))
     points.sort(key=lambda point: point[0])
     points = points[:: max(1, math.ceil(len(points) / MOST_POINTS))]
+    xs = [x for x, _, _ in points]
+    lows = [math.nan if low is None else low for _, low, _ in points]
+    highs = [math.nan if high is None else high for _, _, high in points]
+    if len(points) == 1:
+        # A band over a single point would have no width.
+        axes.vlines(xs, lows, highs, color=colour, alpha=0.35, linewidth=5)
+        return
     axes.fill_between(
-        [x for x, _, _ in points],
-        [math.nan if low is None else low for _, low, _ in points],
-        [math.nan if high is None else high for _, _, high in points],
+        xs,
+        lows,
+        highs,
         color=colour,
         alpha=0.16,
         linewidth=0,

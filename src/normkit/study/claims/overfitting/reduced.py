@@ -128,9 +128,9 @@ def _reached(context: Context, norm: str, records: Sequence[Record]) -> float:
 
 def _score(context: Context, norm: str, records: Sequence[Record]) -> Score:
     """Validation loss where the set is fitted; elsewhere worse, by how far the runs are from it."""
-    (loss,) = by_loss(records)
-    if _fits(context, norm, records) and math.isfinite(loss):
-        return 0.0, loss
+    validation = by_loss(records)
+    if _fits(context, norm, records) and all(map(math.isfinite, validation)):
+        return 0.0, *validation
     return 1.0, _reached(context, norm, records)
 
 
