@@ -60,13 +60,14 @@ CLAIM = Claim(
         "2018). L2 under batch norm does not limit the function at all, it changes the effective "
         "learning rate (van Laarhoven 2017). The gap at a low training loss is not the gap on the "
         "way there, and it depends on the learning rate: see the figures. With rates chosen by "
-        "validation error, as elsewhere in a study, half of such studies on digits could not tell.",
+        "validation error, as elsewhere in a study, two of five such studies on digits could not "
+        "tell.",
         "批归一化的正则化来自批统计量的噪声，批量越大作用越小；"
         "组归一化训练损失更低，测试却差 0.5 个百分点"
         "（Wu 与 He，2018）。在批归一化下 L2 并不限制函数本身，"
         "而是改变了有效学习率（van Laarhoven 2017）。低训练损失处的差距并不等于训练途中的差距，"
         "也取决于学习率：请看图。若像其他各项那样按验证错误率选学习率，"
-        "在 digits 上约有一半的此类实验得不出结论。",
+        "在 digits 上约五分之二的此类实验得不出结论。",
     ),
     advice={
         "supported": text(
