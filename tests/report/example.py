@@ -83,6 +83,7 @@ def results() -> dict[str, Any]:
             "optimizer": "sgd",
             "momentum": 0.9,
             "rates": {"none": 0.03, "batch": 0.1, "layer": 0.03, "instance": 0.03, "group": None},
+            "seeds": list(range(8)),
             "seeds_told": text("8 judged, 4 for tuning", "评判 8 个，调优 4 个"),
             "why": text(
                 "With PyTorch's default initialisation the network without normalization stays at "

@@ -73,6 +73,7 @@ class Recipe(TypedDict):
     optimizer: str
     momentum: float | None
     rates: dict[str, float | None]
+    seeds: list[int]
     seeds_told: Text
     why: Text
     found: bool

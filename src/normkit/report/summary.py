@@ -53,16 +53,15 @@ def summarise(results: Results, words: Words) -> Summary | None:
     if norm is None:
         return None
     groups: dict[str, list[tuple[str, str]]] = {name: [] for name in OUTCOMES}
-    seeds, exploratory = 0, True
+    exploratory = True
     for claim in results["claims"]:
         verdicts = primary(claim, norm)
         if verdicts:
             groups[outcome(verdicts)].append((claim["id"], words.pick(claim["title"])))
-            seeds = max(seeds, verdicts[0]["seeds"])
             exploratory &= verdicts[0]["exploratory"]
     lead = words("summary_lead", data=results["data"]["spec"], norm=words.norm(norm) or norm)
     kept = [(name, claims) for name, claims in groups.items() if claims]
-    return Summary(lead, kept, seeds, exploratory)
+    return Summary(lead, kept, len(results["recipe"]["seeds"]), exploratory)
 
 
 def sentence(results: Results, words: Words) -> str:

@@ -106,9 +106,10 @@ class Plan:
     def seeds_told(self) -> Text:
         """How many seeds the study has, in words."""
         judged, few, tuning = map(len, (self.seeds, self.exploratory_seeds, self.tuning_seeds))
+        others = len(self.norms) > 2
         base = text(
-            f"{judged} judged ({few} for exploratory norms), {tuning} for tuning",
-            f"评判 {judged} 个（探索性方法 {few} 个），调优 {tuning} 个",
+            f"{judged} judged{f' ({few} for exploratory norms)' * others}, {tuning} for tuning",
+            f"评判 {judged} 个{f'（探索性方法 {few} 个）' * others}，调优 {tuning} 个",
         )
         if "overfitting" not in self.claims:
             return base

@@ -162,6 +162,17 @@ def test_a_long_line_is_thinned_but_ends_where_it_ends() -> None:
     assert len(drawn(small(rows=rows)).panels[0].svg) < 40_000
 
 
+def test_references_across_a_logarithmic_axis_leave_its_limits() -> None:
+    label = {"en": "", "zh": ""}
+    marks = [{"axis": "x", "value": value, "label": label} for value in (0.01, 0.1)]
+    x = {"field": "x", "label": label, "scale": "log"}
+    rows = [{"norm": "none", "x": rate, "y": rate} for rate in (0.01, 0.03, 0.1)]
+    without = drawn(small(x=x, rows=rows)).panels[0].svg
+    marked = drawn(small(x=x, rows=rows, references=marks)).panels[0].svg
+    assert marked.count("stroke-dasharray") == 2
+    assert words_in(marked) == words_in(without)
+
+
 def test_the_range_of_a_single_point_is_drawn_too() -> None:
     rows = [{"norm": "none", "x": 1, "y": 2.0, "low": 1.0, "high": 3.0}]
     alone = drawn(small(rows=rows)).panels[0].svg

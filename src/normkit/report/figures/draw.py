@@ -115,7 +115,6 @@ def _panel(view: View, facet: str | None, prefix: str, name: str) -> str:
         height += bottom - 30
     canvas = Canvas(width, height, (left, 22.0, bottom, 14.0))
     _axes(canvas, view, facet, slanted)
-    _references(canvas, view)
     draw_kind = {
         "lines": lines.draw,
         "points": points.draw,
@@ -124,6 +123,8 @@ def _panel(view: View, facet: str | None, prefix: str, name: str) -> str:
     }[view.kind]
     draw_kind(canvas.axes, rows, view)
     _limits(canvas, view, facet)
+    # Once the limits stand, or each line would move them.
+    _references(canvas, view)
     return canvas.svg(prefix, name, "wide" if len(view.facets) == 1 else "panel")
 
 
