@@ -35,9 +35,8 @@ from normkit.study.claims import claims
 from normkit.study.claims.overfitting import reduced
 from normkit.study.context import Context
 from normkit.study.engine import Engine, Failure, Task
-from normkit.study.plan import Plan
+from normkit.study.plan import Plan, ladder
 from normkit.study.record import Record
-from normkit.study.run import GAP_SEEDS, REDUCED_TUNING_SEEDS
 from normkit.study.spec import TrialSpec
 from normkit.study.store import Store
 from normkit.study.tuning import Recipe, by_error
@@ -56,6 +55,8 @@ RATES = {
 BASE_RATES = {"none": (0.01, 0.03), "batch": (0.03, 0.1)}
 """Where the search begins: what studies find on all images, one or the other."""
 
+BASE = "base rate"
+
 WORLDS = {
     "batch against none": ("none", "batch"),
     "none against itself": ("none", "none"),
@@ -70,7 +71,7 @@ class Design:
     pairs: int
     tuning_seeds: int
     by: str = "loss"
-    """What is lowest in validation at the best rate: the loss, or the error."""
+    """What is lowest in validation at the best rate: the loss, or the error; or the base rate."""
 
     def plan(self, full: Plan) -> Plan:
         if self.pairs > len(full.gap_seeds) or self.tuning_seeds > len(full.reduced_tuning_seeds):
@@ -80,6 +81,7 @@ class Design:
             gap_seeds=full.gap_seeds[: self.pairs],
             reduced_tuning_seeds=full.reduced_tuning_seeds[: self.tuning_seeds],
             penalties=(),
+            rate_for_reduced_images=self.by != BASE,
         )
 
     @contextmanager
@@ -92,17 +94,26 @@ class Design:
             yield
 
 
-DESIGNS = (
-    Design(GAP_SEEDS, REDUCED_TUNING_SEEDS),
-    Design(16, 8),
-    Design(8, 4),
-    Design(5, 1),
-    Design(3, 1),
-    Design(2, 1),
-    Design(32, 8, "error"),
-    Design(16, 4),
-    Design(16, 4, "error"),
-)
+TRIED = (Design(32, 8, "error"), Design(16, 4), Design(16, 4, "error"))
+"""What no study does."""
+
+
+def designs(full: Plan) -> list[Design]:
+    """What a study does, and what smaller budgets leave of it; then what was tried.
+
+    Those with fewer steps are left out: the trials have been made with all.
+    """
+    left = [
+        Design(
+            len(plan.gap_seeds),
+            len(plan.reduced_tuning_seeds),
+            "loss" if plan.rate_for_reduced_images else BASE,
+        )
+        for plan in ladder(full)
+        if plan.reduced_steps == full.reduced_steps
+    ]
+    return [*dict.fromkeys(left), *TRIED]
+
 
 Trials = dict[tuple[str, float], list[Record]]
 """Of each arm at each rate, one for each seed."""
@@ -232,7 +243,7 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     print(f"{'rate by':9}{'pairs':>6}{'tuning':>8}  {'world':22}{'supp.':>7}{'ref.':>7}{'inc.':>7}")
     with ProcessPoolExecutor(options.workers) as pool:
-        for design in DESIGNS:
+        for design in designs(plan):
             for world in WORLDS:
                 asked = [(options.folder, plan, world, design, chunk) for chunk in chunks]
                 counts = sum(pool.map(rates, *zip(*asked, strict=True)), Counter[str]())

@@ -94,7 +94,7 @@ def resampling(rows: Sequence[Row]) -> str:
         told = f"{row['supported']:.1%} / {row['refuted']:.1%}"
         shares.setdefault(design, {})[row["world"]] = told
     return markdown(
-        ["rate by validation", "tuning seeds", "pairs", *worlds],
+        ["rate by", "tuning seeds", "pairs", *worlds],
         [
             [*map(str, design), *(told[world] for world in worlds)]
             for design, told in shares.items()

@@ -60,6 +60,14 @@ def test_what_a_later_cut_makes_moot_is_not_told(full_plan):
     assert "Norms other than the headline norm" in told
     for moot in ("Three seeds", "Five seeds", "Five init", "Exploratory norms", "twice as many"):
         assert moot not in told
+    assert "is tuned and judged" not in told
+
+
+def test_the_seeds_told_are_those_that_the_plan_has(full_plan):
+    told = "8 judged (3 for exploratory norms), 2 for tuning; for the gap of overfitting 32 judged"
+    assert full_plan.seeds_told["en"] == f"{told}, 8 for tuning"
+    untuned = ladder(full_plan)[-1].seeds_told["en"]
+    assert untuned == "2 judged, 1 for tuning; for the gap of overfitting 2 judged"
 
 
 def test_tuning_never_reads_the_test_part(full_plan):

@@ -114,11 +114,12 @@ class Plan:
         if "overfitting" not in self.claims:
             return base
         judged, tuning = len(self.gap_seeds), len(self.reduced_tuning_seeds)
+        tuned = self.rate_for_reduced_images
         return joined(
             base,
             text(
-                f"; for the gap of overfitting {judged} judged, {tuning} for tuning",
-                f"；“防止过拟合”中的差距：评判 {judged} 个，调优 {tuning} 个",
+                f"; for the gap of overfitting {judged} judged{f', {tuning} for tuning' * tuned}",
+                f"；“防止过拟合”中的差距：评判 {judged} 个{f'，调优 {tuning} 个' * tuned}",
             ),
         )
 
@@ -316,10 +317,14 @@ CUTS = (
     _Cut(
         lambda plan: replace(plan, rate_for_reduced_images=False),
         text(
-            "`overfitting` uses the base rates, not rates tuned on its reduced set.",
-            "“防止过拟合”一项使用基准学习率，没有在缩减的训练集上另行调优。",
+            "`overfitting` uses the base rates, not rates tuned on its reduced set, and judges the "
+            "gap on as many seeds as the rest.",
+            "“防止过拟合”一项使用基准学习率，没有在缩减的训练集上另行调优；"
+            "其中的差距所用的随机种子数与其他各项相同。",
         ),
         "overfitting",
+        topic="gap seeds",
+        final=True,
     ),
     _Cut(
         lambda plan: replace(plan, depths=plan.depths[:2]),

@@ -160,6 +160,18 @@ def test_a_rate_at_which_a_run_diverges_is_not_taken(full_plan: Plan) -> None:
     assert chosen(full_plan, OneDiverges())["none"] != 0.03
 
 
+def test_where_a_run_diverges_at_every_rate_nothing_is_decided(full_plan: Plan) -> None:
+    class OneAlwaysDiverges(SimulatedTrials):
+        def _train(self, task):  # type: ignore[no-untyped-def]
+            record = super()._train(task)
+            diverges = (task.spec.norm, task.spec.seed) == ("none", 500) and task.spec.images
+            return replace(record, status="diverged", final={}) if diverges else record
+
+    source = OneAlwaysDiverges(Truth(gap=-1.0))
+    [gap, *_] = claims()["overfitting"].judge(Context(full_plan, source)).verdicts
+    assert gap.outcome == "inconclusive"
+
+
 def test_an_arm_that_fits_at_no_rate_is_told_below_the_figure(full_plan: Plan) -> None:
     context = Context(full_plan, SimulatedTrials(Truth(none_lowest=0.03)))
     figure = rates_figure(context, search_rates(context, ("none", "batch")))

@@ -38,15 +38,15 @@ CLAIM = Claim(
     measured=text(
         "Training on so few images that a network can fit them all (how many, and at which loss, "
         "stands below the figure). Of the learning rates around its best one on all images at "
-        "which an arm fits these, it has the one with the lowest validation loss; if it fits at "
-        "none, nothing is decided. (a) Test loss minus training loss, read at the same training "
-        "loss for a norm and for the network without it, so that a norm is not rewarded for "
-        "training less, nor blamed for training more; 0.05 nats matter. (b) How much less dropout, "
-        "L1 and L2, each at a strength chosen "
+        "which an arm fits these, it has the one with the lowest validation loss (a small budget "
+        "leaves this choice out, and says so); if it fits at none, nothing is decided. (a) Test "
+        "loss minus training loss, read at the same training loss for a norm and for the network "
+        "without it, so that a norm is not rewarded for training less, nor blamed for training "
+        "more; 0.05 nats matter. (b) How much less dropout, L1 and L2, each at a strength chosen "
         "in validation, lower the test error once the norm is there; half a percentage point "
         "matters.",
         "只用很少的图像训练，使网络能够完全拟合它们（张数与读取处的损失见图下说明）；"
-        "各方法在其全部图像上的最佳学习率附近、能够拟合这些图像的学习率中，取验证损失最低者；"
+        "各方法在其全部图像上的最佳学习率附近、能够拟合这些图像的学习率中，取验证损失最低者（预算小时不作此选择，并会注明）；"
         "若均不能拟合，则不下结论。（甲）"
         "在该方法与无归一化网络训练损失相同的时刻，读取测试损失与训练损失之差，"
         "这样既不会因训练得少而占便宜，也不会因训练得多而吃亏；相差 0.05 nat 才算有意义。"
@@ -60,14 +60,14 @@ CLAIM = Claim(
         "2018). L2 under batch norm does not limit the function at all, it changes the effective "
         "learning rate (van Laarhoven 2017). The gap at a low training loss is not the gap on the "
         "way there, and it depends on the learning rate: see the figures. With rates chosen by "
-        "validation error, as elsewhere in a study, two of five such studies on digits could not "
-        "tell.",
+        "validation error, as elsewhere in a study, two of five such studies, resampled from "
+        "trials on digits, could not tell.",
         "批归一化的正则化来自批统计量的噪声，批量越大作用越小；"
         "组归一化训练损失更低，测试却差 0.5 个百分点"
         "（Wu 与 He，2018）。在批归一化下 L2 并不限制函数本身，"
         "而是改变了有效学习率（van Laarhoven 2017）。低训练损失处的差距并不等于训练途中的差距，"
         "也取决于学习率：请看图。若像其他各项那样按验证错误率选学习率，"
-        "在 digits 上约五分之二的此类实验得不出结论。",
+        "由 digits 上的试验重抽样而成的此类实验约有五分之二得不出结论。",
     ),
     advice={
         "supported": text(

@@ -149,7 +149,7 @@ def _at_level(plan: Plan, runs: Runs, level: float | None) -> Figure:
         for gap in [math.nan if level is None else gap_at(record, level)]
     ]
     read = (
-        text("not read, since one of the two never fitted them", "两者之一始终未能拟合，故未读取")
+        text("not read, since one of the two did not fit them", "两者之一未能拟合，故未读取")
         if level is None
         else text(
             f"read where the training loss is {level:.3f} nats, as for `{plan.headline}`",

@@ -60,7 +60,7 @@ def rates_figure(context: Context, tuned: Mapping[str, Tuned]) -> Figure:
     for norm, search in tuned.items():
         for rate, runs in sorted(search.runs.items()):
             losses = [run.value("validation_loss") for run in runs]
-            if _fits(context, norm, runs) and all(map(math.isfinite, losses)):
+            if _fits(context, norm, runs):
                 rows.append(
                     {
                         "norm": norm,
@@ -106,8 +106,9 @@ def _without_a_rate(norms: Sequence[str]) -> Text:
     if not norms:
         return text("", "")
     return text(
-        f" At none of its rates did {in_english(norms)} fit the set: the nearest to it is taken.",
-        f"{in_chinese(norms)} 在所试的学习率下均未能拟合：取最接近拟合者。",
+        f" At none of its rates did {in_english(norms)} fit the set: the nearest to it is taken, "
+        "and nothing is decided.",
+        f"{in_chinese(norms)} 在所试的学习率下均未能拟合：取最接近拟合者，且不下结论。",
     )
 
 
@@ -128,14 +129,15 @@ def _reached(context: Context, norm: str, records: Sequence[Record]) -> float:
 
 def _score(context: Context, norm: str, records: Sequence[Record]) -> Score:
     """Validation loss where the set is fitted; elsewhere worse, by how far the runs are from it."""
-    validation = by_loss(records)
-    if _fits(context, norm, records) and all(map(math.isfinite, validation)):
-        return 0.0, *validation
+    if _fits(context, norm, records):
+        return 0.0, *by_loss(records)
     return 1.0, _reached(context, norm, records)
 
 
 def _fits(context: Context, norm: str, records: Sequence[Record]) -> bool:
-    return _reached(context, norm, records) <= _least(context)
+    """Whether a quorum of the tuning runs fits the set, and none diverges."""
+    none_diverges = all(map(math.isfinite, by_loss(records)))
+    return none_diverges and _reached(context, norm, records) <= _least(context)
 
 
 def reduced_trial(context: Context, norm: str, seed: int, rate: float) -> TrialSpec:
@@ -160,18 +162,20 @@ def common_loss(context: Context, norm: str, rates: Mapping[str, float]) -> floa
     reached = []
     for arm in ("none", norm):
         seeds = context.plan.reduced_tuning_seeds_of(arm)
-        records = context.need(tuning_trials(context, arm, rates[arm], seeds))
-        reached.append(_reached(context, arm, [r for r in records if r is not None]))
-    if max(reached) > _least(context):
-        return None
+        asked = context.need(tuning_trials(context, arm, rates[arm], seeds))
+        records = [record for record in asked if record is not None]
+        if not _fits(context, arm, records):
+            return None
+        reached.append(_reached(context, arm, records))
     return max(1.5 * max(reached), _least(context))
 
 
 def unfitted(level: float | None) -> Text | None:
-    """Told where an arm never fitted the reduced set: a network at chance needs no penalty."""
+    """Told where an arm does not fit the reduced set: a network at chance needs no penalty."""
     if level is not None:
         return None
     return text(
-        "one of the two never fitted the reduced training set",
-        "两种方法之一始终未能拟合缩减后的训练集",
+        "one of the two did not fit the reduced training set: in tuning fewer than three quarters "
+        "of its runs did, or one diverged",
+        "两种方法之一未能拟合缩减后的训练集：调优时能够拟合的运行不足四分之三，或有运行发散",
     )
