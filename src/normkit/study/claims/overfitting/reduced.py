@@ -122,7 +122,7 @@ def _reached(context: Context, norm: str, records: Sequence[Record]) -> float:
         min((v for v in record.column("train_loss") if math.isfinite(v)), default=math.inf)
         for record in records
     ]
-    # A run that failed came down to nothing.
+    # A run that failed never came down.
     lowest += [math.inf] * (len(context.plan.reduced_tuning_seeds_of(norm)) - len(lowest))
     return sorted(lowest)[math.ceil(QUORUM * len(lowest)) - 1]
 
