@@ -11,7 +11,7 @@ from normkit.data import Dataset
 from normkit.nn.catalogue import catalogue
 from normkit.study import train
 from normkit.study.claims.standardise import deviation
-from normkit.study.probing import AXES, Prober
+from normkit.study.probing import AXES, Prober, Scene
 from normkit.study.spec import TrialSpec
 
 Trial = Callable[..., TrialSpec]
@@ -37,8 +37,8 @@ def test_what_does_not_centre_is_seen_not_to(digits: Dataset, trial: Trial, norm
 def test_looks_at_the_start_and_the_end_only(digits: Dataset, trial: Trial) -> None:
     with torch.random.fork_rng():
         model = train.build(trial(), digits)
-    batch = train.Batches(digits, "cpu").take(torch.as_tensor(digits.train[:8]))
-    prober = Prober(["gradients"], trial(steps=6), model, batch)
+    images, labels = train.Batches(digits, "cpu").take(torch.as_tensor(digits.train[:16]))
+    prober = Prober(["gradients"], Scene(trial(steps=6), model, images, labels))
     for step in range(7):
         prober.look(step)
     assert list(prober.found["gradients"]) == ["start", "end"]

@@ -36,6 +36,8 @@ CHANGES: dict[str, object] = {
     "dropout": 0.1,
     "l1": 0.1,
     "l2": 0.1,
+    "norm_batch": 2,
+    "input_scale": 10.0,
     "images": 16,
     "test": "end",
     "arms": ("none",),

@@ -298,3 +298,25 @@ def test_measuring_takes_the_mean_over_all_images(digits: Dataset, trial: Trial)
 def test_a_trial_says_what_it_ran(digits: Dataset, trial: Trial, baseline: Record) -> None:
     assert baseline.spec == trial()
     assert dataclasses.asdict(baseline)["spec"]["norm"] == "batch"
+
+
+def test_a_norm_batch_of_the_whole_batch_changes_nothing(
+    digits: Dataset, trial: Trial, baseline: Record
+) -> None:
+    whole = train.run(trial(norm_batch=8, test="end"), (), digits)
+    losses = [point["train_loss"] for point in baseline.curve]
+    assert [point["train_loss"] for point in whole.curve] == pytest.approx(losses, rel=1e-3)
+
+
+def test_a_smaller_norm_batch_changes_the_training_of_batch_norm_alone(
+    digits: Dataset, trial: Trial, baseline: Record
+) -> None:
+    assert train.run(trial(norm_batch=2), (), digits).curve != baseline.curve
+    group = train.run(trial(norm="group"), (), digits)
+    assert train.run(trial(norm="group", norm_batch=2), (), digits).curve == group.curve
+
+
+def test_an_input_scale_is_seen_by_training_and_test(digits: Dataset, trial: Trial) -> None:
+    plain = train.run(trial(norm="none", steps=0), (), digits)
+    scaled = train.run(trial(norm="none", steps=0, input_scale=100.0), (), digits)
+    assert scaled.curve[0]["train_loss"] != plain.curve[0]["train_loss"]

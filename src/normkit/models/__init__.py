@@ -19,6 +19,7 @@ from normkit.functional.names import unknown_name
 from normkit.models.block import PLACEMENTS, Block, Norm
 from normkit.models.classifier import Classifier
 from normkit.models.initialisation import INITIALISATIONS, initialise_
+from normkit.models.micro_batch import MicroBatched
 from normkit.models.mlp import MultiLayerPerceptron
 from normkit.models.plain import PlainNetwork
 from normkit.models.residual import ResidualNetwork
@@ -31,6 +32,7 @@ __all__ = [
     "VGG",
     "Block",
     "Classifier",
+    "MicroBatched",
     "MultiLayerPerceptron",
     "Norm",
     "PlainNetwork",

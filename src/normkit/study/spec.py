@@ -21,6 +21,7 @@ _TRAINING_CODE = (
     "models",
     "data",
     "probes",
+    "study/layers.py",
     "study/probing.py",
     "study/record.py",
     "study/spec.py",
@@ -67,6 +68,10 @@ class TrialSpec:
     dropout: float = 0.0
     l1: float = 0.0
     l2: float = 0.0
+    norm_batch: int | None = None
+    """Images that statistics over the batch are taken over: None for the whole batch."""
+    input_scale: float = 1.0
+    """What the standardised images are multiplied by, in training and in the test alike."""
     images: int | None = None
     """Training images used: None for all of them."""
     test: Literal["never", "end", "curve"] = "never"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torch.nn import functional as F
 
 from normkit import models
 from normkit.data import Dataset
+from normkit.models import MicroBatched
 from normkit.study.record import Point, Record, finite
 from normkit.study.spec import TrialSpec
 
@@ -81,7 +83,7 @@ def build(spec: TrialSpec, data: Dataset) -> nn.Module:
         num_classes=len(data.classes),
         in_channels=data.channels,
         image_size=data.image_size,
-        norm=spec.norm,
+        norm=_norm(spec),
         placement=spec.placement,
         init=spec.init,
         init_gain=spec.gain,
@@ -90,6 +92,13 @@ def build(spec: TrialSpec, data: Dataset) -> nn.Module:
         **sizes,
     )
     return model.to(spec.device)
+
+
+def _norm(spec: TrialSpec) -> models.Norm:
+    """What the network's norm layers are made by."""
+    if spec.norm_batch is None:
+        return spec.norm
+    return partial(MicroBatched, spec.norm, size=spec.norm_batch)
 
 
 def training_indices(spec: TrialSpec, data: Dataset) -> Tensor:
@@ -110,14 +119,17 @@ def training_indices(spec: TrialSpec, data: Dataset) -> Tensor:
 class Batches:
     """Batches of a part of the data, gathered and standardised as they are asked for."""
 
-    def __init__(self, data: Dataset, device: str) -> None:
+    def __init__(self, data: Dataset, device: str, scale: float = 1.0) -> None:
         self.data = data
         self.device = device
+        self.scale = scale
         self.images, self.labels = data.tensors()
 
     def take(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        """The images and labels at `indices`, standardised, on the trial's device."""
+        """The images and labels at `indices`, standardised and scaled, on the trial's device."""
         images = self.data.standardise(self.images[indices])
+        if self.scale != 1:
+            images = images * self.scale
         return images.to(self.device), self.labels[indices].to(self.device)
 
     def shuffled(self, indices: Tensor, batch: int, generator: torch.Generator) -> Iterator[Tensor]:
@@ -143,11 +155,11 @@ def measure(model: nn.Module, batches: Batches, indices: Tensor) -> tuple[float,
 
 
 def _train(spec: TrialSpec, probes: Sequence[str], data: Dataset) -> Record:
-    from normkit.study.probing import Prober
+    from normkit.study.probing import Prober, Scene
 
     started = time.perf_counter()
     model = build(spec, data).train()
-    batches = Batches(data, spec.device)
+    batches = Batches(data, spec.device, spec.input_scale)
     indices = training_indices(spec, data)
     fixed = indices[:EVALUATED_IMAGES]
     test = torch.as_tensor(data.test)
@@ -162,7 +174,8 @@ def _train(spec: TrialSpec, probes: Sequence[str], data: Dataset) -> Record:
     optimizer = torch.optim.SGD(parts, lr=spec.rate, momentum=spec.momentum)
     generator = torch.Generator().manual_seed(spec.seed)
     draw = batches.shuffled(indices, spec.batch, generator)
-    prober = Prober(probes, spec, model, batches.take(fixed[: spec.batch]))
+    scene = Scene(spec, model, *batches.take(fixed))
+    prober = Prober(probes, scene)
     measured_at = set(checkpoints(spec.steps, spec.test))
     curve: list[Point] = []
     seconds: list[float] = []
@@ -192,7 +205,8 @@ def _train(spec: TrialSpec, probes: Sequence[str], data: Dataset) -> Record:
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         training_seconds += time.perf_counter() - start
-        if not math.isfinite(loss.item()):
+        scene.losses.append(loss.item())
+        if not math.isfinite(scene.losses[-1]):
             status = "diverged"
             look(step)
             break
