@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from normkit.data import Dataset, prepare
 from normkit.study import train
+from normkit.study.probing import PROBES
 from normkit.study.record import Record
 from normkit.study.spec import TrialSpec
 
@@ -37,10 +38,10 @@ def without_times(record: Record) -> dict[str, Any]:
 def test_the_same_specification_gives_the_same_record_bit_for_bit(
     digits: Dataset, trial: Trial
 ) -> None:
-    probes = ("gradients", "standardise")
-    first = train.run(trial(dropout=0.2), probes, digits)
+    spec = trial(dropout=0.2, test="end")
+    first = train.run(spec, tuple(PROBES), digits)
     torch.rand(17)  # the state that the caller's generator is in does not matter
-    second = train.run(trial(dropout=0.2), probes, digits)
+    second = train.run(spec, tuple(PROBES), digits)
     assert without_times(first) == without_times(second)
 
 
@@ -51,12 +52,12 @@ def test_another_seed_gives_other_numbers(digits: Dataset, trial: Trial, baselin
 @pytest.mark.parametrize("norm", ["none", "batch", "group"])
 def test_probes_do_not_change_the_training(digits: Dataset, trial: Trial, norm: str) -> None:
     # Dropout draws random numbers in the probes' forward passes too.
-    spec = trial(norm=norm, dropout=0.3)
+    spec = trial(norm=norm, dropout=0.3, test="end")
     plain = train.run(spec, (), digits)
-    probed = train.run(spec, ("gradients", "standardise"), digits)
+    probed = train.run(spec, tuple(PROBES), digits)
     assert plain.training() == probed.training()
     assert plain.probes == {}
-    assert set(probed.probes) == {"gradients", "standardise"}
+    assert set(probed.probes) == set(PROBES)
 
 
 def test_probes_look_before_and_after_training(digits: Dataset, trial: Trial) -> None:

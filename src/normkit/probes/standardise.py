@@ -67,7 +67,7 @@ def standardisation(
         )
     values = inputs[0]
     with torch.no_grad():
-        output = _without_affine(norm).train()(values)
+        output = without_affine(norm).train()(values)
     # The axes as the norm sees them; statistics in float64, centred.
     grouped = _grouped(values.double(), axes, groups)
     variance = grouped.var(1, correction=0)
@@ -98,8 +98,14 @@ def _grouped(values: Tensor, axes: str, groups: int) -> Tensor:
     raise ValueError(f"axes must be batch, sample, instance or position; got {axes!r}")
 
 
-def _without_affine(norm: nn.Module) -> nn.Module:
-    """A copy of the norm whose γ is one, β zero and activation none."""
+def without_affine(norm: nn.Module) -> nn.Module:
+    """A copy of a norm whose γ is one, β zero and activation none.
+
+    >>> layer = nn.BatchNorm2d(4)
+    >>> _ = nn.init.normal_(layer.weight)
+    >>> without_affine(layer).weight.tolist()
+    [1.0, 1.0, 1.0, 1.0]
+    """
     bare = copy.deepcopy(norm)
     if getattr(bare, "act", None) is not None:
         setattr(bare, "act", None)  # noqa: B010 - the type of a module's attributes is not known

@@ -7,14 +7,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from normkit.functional.names import unknown_name
+from normkit.probes.covariate_shift import covariate_shift
+from normkit.probes.decorrelation import decorrelation
 from normkit.probes.gradients import gradient_norms, slope_per_layer
+from normkit.probes.parameter_distribution import folded_spectral_norms, weights
+from normkit.probes.restore import unchanged
+from normkit.probes.stability import losses_along_gradient, spread_between_steps
 from normkit.probes.standardise import histogram, standardisation
 from normkit.study.layers import layers
 from normkit.study.record import finite
 from normkit.study.spec import TrialSpec
+from normkit.study.train import checkpoints
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,8 @@ class Scene:
     labels: Tensor
     """Their classes."""
 
+    held_out: Callable[[], tuple[Tensor, Tensor]] | None = None
+    """Gives test images and their classes, in trials that may read them."""
     losses: list[float] = field(default_factory=list)
     """Loss of every training step so far, on its own batch, in nats."""
 
@@ -61,6 +70,16 @@ AXES = {
     "channel_layer": "position",
     "rms": "position",
 }
+
+
+def now_and_then(spec: TrialSpec) -> dict[int, str]:
+    """At every other checkpoint but the start, and after training."""
+    return {step: str(step) for step in checkpoints(spec.steps, spec.test)[::-2][::-1] if step}
+
+
+def at_the_end(spec: TrialSpec) -> dict[int, str]:
+    """After training."""
+    return {spec.steps: "end"} if spec.steps else {}
 
 
 def _gradients(scene: Scene) -> dict[str, Any]:
@@ -98,8 +117,103 @@ def _standardise(scene: Scene) -> dict[str, Any]:
     }
 
 
+def _decorrelation(scene: Scene) -> dict[str, Any]:
+    found = layers(scene.model)
+    measured = decorrelation(
+        scene.model,
+        [layer.norm for layer in found if layer.norm is not None],
+        [layer.output for layer in found if layer.norm is not None],
+        scene.images,
+    )
+    return {
+        field: [finite(getattr(layer, field)) for layer in measured]
+        for field in ("before", "after", "largest_change", "output", "rank")
+    }
+
+
+STEP_LENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
+"""Learning rates tried along the gradient."""
+
+
+RECENT_STEPS = 10
+"""Steps up to the present one over which the loss is compared from one to the next."""
+
+
+def _stability(scene: Scene) -> dict[str, Any]:
+    losses = losses_along_gradient(scene.model, *scene.batch, STEP_LENGTHS)
+    recent = scene.losses[-RECENT_STEPS:]
+    return {
+        "losses": [finite(loss) for loss in losses],
+        "between_steps": finite(spread_between_steps(recent)) if len(recent) > 2 else None,
+    }
+
+
+MOST_LAYERS = 6
+"""So many layers are looked at where looking at one takes a training step."""
+
+
+def _covariate_shift(scene: Scene) -> dict[str, Any]:
+    found = layers(scene.model)
+    # The first layer has none below it.
+    positions = _spaced(range(1, len(found)), MOST_LAYERS)
+    shifts = covariate_shift(
+        scene.model,
+        [[m for m in (layer.linear, layer.norm) if m is not None] for layer in found],
+        *scene.batch,
+        scene.spec.rate,
+        positions,
+    )
+    return {
+        "layers": [position + 1 for position in positions],
+        "cosine": [finite(shift.cosine) for shift in shifts],
+        "drift": [finite(shift.drift) for shift in shifts],
+    }
+
+
+def _spaced(values: Sequence[int], most: int) -> list[int]:
+    """At most so many of the values, evenly spaced, the first and the last among them."""
+    if len(values) <= most:
+        return list(values)
+    return [values[round(i * (len(values) - 1) / (most - 1))] for i in range(most)]
+
+
+def _parameter_distribution(scene: Scene) -> dict[str, Any]:
+    found = layers(scene.model)
+    measured = weights([layer.linear for layer in found])
+    folded = folded_spectral_norms(
+        scene.model, [(layer.linear, layer.norm) for layer in found], scene.images
+    )
+    return {
+        "norm": [finite(layer.norm) for layer in measured],
+        "deviation": [finite(layer.deviation) for layer in measured],
+        "spectral_norm": [None if value is None else finite(value) for value in folded],
+    }
+
+
+INPUT_SCALES = (0.1, 1.0, 10.0)
+"""What test images are multiplied by after training."""
+
+
+def _scale(scene: Scene) -> dict[str, Any]:
+    if scene.held_out is None:
+        raise ValueError("the probe scale reads test images; this trial may not")
+    images, labels = scene.held_out()
+    errors = {}
+    with unchanged(scene.model), torch.no_grad():
+        scene.model.eval()
+        for scale in INPUT_SCALES:
+            wrong = scene.model(images * scale).argmax(1) != labels
+            errors[f"{scale:g}"] = float(wrong.double().mean())
+    return {"test_error": errors}
+
+
 PROBES: dict[str, Probe] = {
+    "covariate_shift": Probe(_covariate_shift, now_and_then),
+    "decorrelation": Probe(_decorrelation, both_ends),
     "gradients": Probe(_gradients, both_ends),
+    "parameter_distribution": Probe(_parameter_distribution, both_ends),
+    "scale": Probe(_scale, at_the_end),
+    "stability": Probe(_stability, now_and_then),
     "standardise": Probe(_standardise, both_ends),
 }
 

@@ -174,7 +174,8 @@ def _train(spec: TrialSpec, probes: Sequence[str], data: Dataset) -> Record:
     optimizer = torch.optim.SGD(parts, lr=spec.rate, momentum=spec.momentum)
     generator = torch.Generator().manual_seed(spec.seed)
     draw = batches.shuffled(indices, spec.batch, generator)
-    scene = Scene(spec, model, *batches.take(fixed))
+    held_out = None if spec.test == "never" else partial(batches.take, followed)
+    scene = Scene(spec, model, *batches.take(fixed), held_out)
     prober = Prober(probes, scene)
     measured_at = set(checkpoints(spec.steps, spec.test))
     curve: list[Point] = []
