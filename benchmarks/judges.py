@@ -91,6 +91,11 @@ def _speed(verdict: str, field: str, seconds: float = 1.0) -> Effect:
     return Effect(verdict, field, real, at_delta, absent, opposite, primary, fixed=fixed)
 
 
+def _less(verdict: str, field: str, delta: float, primary: bool = False) -> Effect:
+    """A ratio that is claimed to be less."""
+    return Effect(verdict, field, delta**5, delta, 1.0, 1 / delta**5, primary)
+
+
 def _slope(verdict: str, field: str) -> Effect:
     primary = verdict == "slope_default"
     return Effect(verdict, field, 0.3, 0.05, 0.0, -0.04, primary, compares=False, trained=False)
@@ -99,6 +104,13 @@ def _slope(verdict: str, field: str) -> Effect:
 EFFECTS: dict[str, list[Effect]] = {
     "standardise": [
         Effect("identity", "deviation", 1e-4, 0.02, 0.1, 1.0, compares=False, trained=False)
+    ],
+    # Within one norm: that the comparator never trains is no matter.
+    "placement": [
+        Effect("after", "placement_loss", -0.4, -0.05, 0.0, 0.4, compares=False),
+        Effect("after_error", "placement_error", -4.0, -0.5, 0.0, 4.0, False, compares=False),
+        Effect("linear", "placement_loss", -0.4, -0.05, 0.0, 0.4, compares=False),
+        Effect("linear_error", "placement_error", -4.0, -0.5, 0.0, 4.0, False, compares=False),
     ],
     "convergence": [
         _speed("steps", "speed"),
@@ -110,6 +122,10 @@ EFFECTS: dict[str, list[Effect]] = {
     "overfitting": [
         Effect("gap", "gap", -0.35, -0.05, 0.0, 0.2),
         Effect("reliance", "reliance", 10.0, 0.5, 0.0, -10.0),
+    ],
+    "generalisation": [
+        Effect("error", "error", -5.0, -0.5, 0.0, 5.0),
+        Effect("loss", "loss", -0.5, -0.05, 0.0, 0.5, primary=False),
     ],
     "initialisation": [
         Effect("share_base", "share_norm", 1.0, TENTH_MORE, 0.5, 0.2, compares=False, noisy=False),
@@ -129,6 +145,37 @@ EFFECTS: dict[str, list[Effect]] = {
         _slope("slope_he", "steepness_he"),
         _slope("slope_trained", "steepness_trained"),
     ],
+    "depth": [Effect("deepest", "deeper", 3.0, 1.25, 1.0, 0.5, compares=False)],
+    "stability": [
+        _less("same_lengths", "smoothness", 0.8, primary=True),
+        _less("own_lengths", "smoothness_own", 0.8),
+        _less("between_steps", "steadiness", 0.8),
+    ],
+    "covariate_shift": [
+        Effect("cosine", "cosine", 0.09, 0.05, 0.0, -0.2),
+        Effect("cosine_same_rate", "cosine_same_rate", 0.09, 0.05, 0.0, -0.2, primary=False),
+        _less("drift", "drift", 0.8),
+    ],
+    "parameter_distribution": [
+        _less("growth", "growth", 0.95, primary=True),
+        _less("growth_same_rate", "growth_same_rate", 0.95),
+        _less("spread", "weight_spread", 0.95),
+        _less("complexity", "complexity", 0.5),
+    ],
+    "scale": [
+        Effect("retrained", "scaled", -15.0, -2.0, 0.0, 15.0),
+        Effect("test_time", "scaled_in_test", -15.0, -2.0, 0.0, 15.0, primary=False),
+    ],
+    "decorrelation": [
+        Effect(
+            *("layer", "correlation_change", -0.05, -0.02, 0.0, 0.05),
+            compares=False,
+            trained=False,
+        ),
+        Effect("trained", "correlation", -0.05, -0.02, 0.0, 0.05),
+        Effect("rank", "rank", 0.12, 0.05, 0.0, -0.1, primary=False),
+    ],
+    "batch_size": [Effect("smallest", "small_batch", 8.0, 1.0, 0.0, -3.0, compares=False)],
     "cost": [
         Effect("seconds", "seconds", 0.7, 0.95, 1.0, 1.5, compares=False, trained=False),
         Effect(
@@ -249,6 +296,7 @@ def plan(claim: str, seeds: int = CONFIRMATORY_SEEDS, retuned: bool = False) -> 
         reduced_images=128,
         reduced_steps=400,
         rate_per_initialisation=retuned,
+        placements=("after", "before_and_linear"),
     )
 
 
@@ -290,7 +338,7 @@ def main() -> None:
         for scenario in scenarios(effect)
     ]
     rows = []
-    print(f"{'claim':15}{'verdict':18}{'world':35}{'supp.':>7}{'ref.':>7}{'inc.':>7}{'wrong':>7}")
+    print(f"{'claim':23}{'verdict':18}{'world':35}{'supp.':>7}{'ref.':>7}{'inc.':>7}{'wrong':>7}")
     with ProcessPoolExecutor(options.workers) as pool:
         for row in pool.map(rates, *zip(*cases, strict=True)):
             rows.append(row)
@@ -298,7 +346,7 @@ def main() -> None:
                 f"{row[name]:7.1%}" for name in ("supported", "refuted", "inconclusive", "wrong")
             )
             mark = "  ← above 5 %" if row["wrong"] > ALLOWED else ""
-            told = f"{row['claim']:15}{row['verdict']:18}{row['scenario']:35}"
+            told = f"{row['claim']:23}{row['verdict']:18}{row['scenario']:35}"
             print(f"{told}{shares}{mark}", flush=True)
     worst = max(row["wrong"] for row in rows)
     print(f"highest rate of wrong verdicts: {worst:.1%}")

@@ -35,7 +35,8 @@ from normkit.study.claims import claims
 from normkit.study.claims.overfitting import reduced
 from normkit.study.context import Context
 from normkit.study.engine import Engine, Failure, Task
-from normkit.study.plan import Plan, ladder
+from normkit.study.ladder import ladder
+from normkit.study.plan import Plan
 from normkit.study.record import Record
 from normkit.study.spec import TrialSpec
 from normkit.study.store import Store

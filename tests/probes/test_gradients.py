@@ -12,19 +12,6 @@ from torch.nn import functional as F
 from normkit.probes.gradients import gradient_norms, slope_per_layer
 
 
-@pytest.fixture
-def net() -> nn.Sequential:
-    torch.manual_seed(0)
-    return nn.Sequential(
-        nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3)
-    )
-
-
-@pytest.fixture
-def batch() -> tuple[torch.Tensor, torch.Tensor]:
-    return torch.randn(8, 1, 8, 8), torch.randint(3, (8,))
-
-
 def test_equals_the_gradient_worked_out_by_hand(
     net: nn.Sequential, batch: tuple[torch.Tensor, torch.Tensor]
 ) -> None:

@@ -34,8 +34,9 @@ CASES = [
 @pytest.mark.parametrize(("claim", "effect", "scenario"), CASES)
 def test_a_judge_is_hardly_ever_wrong(claim, effect, scenario):
     wrong = judges.rates(claim, effect, scenario, STUDIES)["wrong"]
-    # Of eight, two wrong ones would have a chance below 6 % at the rate that is allowed.
-    assert wrong <= 1 / STUDIES
+    # Of eight, three wrong ones would have a chance below 1 % at the rate that is allowed; the
+    # rates themselves are in benchmarks/results.
+    assert wrong <= 2 / STUDIES
 
 
 @pytest.mark.parametrize(
@@ -66,9 +67,9 @@ def test_every_verdict_of_every_claim_is_judged():
         pytest.param(claim, effect, id=f"{claim}-{effect.verdict}")
         for claim, effects in judges.EFFECTS.items()
         for effect in effects
-        # A deviation is twice the tolerance, a rate lies between two of the grid, and a share
-        # between two numbers of starts.
-        if effect.verdict not in ("identity", "largest", "share_base", "share_tuned")
+        # A deviation is twice the tolerance, a rate and a depth lie between two of the grid,
+        # and a share between two numbers of starts.
+        if effect.verdict not in ("identity", "largest", "deepest", "share_base", "share_tuned")
     ],
 )
 def test_without_noise_an_effect_at_delta_measures_delta(claim, effect):

@@ -30,12 +30,11 @@ def compare(context: Context) -> dict[str, Any]:
     """The table of choices, as the results document has it."""
     plan, recipe = context.plan, context.recipe
     limit = plan.prototype.steps
-    trials = {n: {s: context.base(n, s) for s in plan.seeds_of(n)} for n in plan.norms}
-    context.need(spec for by_seed in trials.values() for spec in by_seed.values())
+    runs = context.base_runs(plan.norms)
     costs = cost_records(context)
     rows = []
     for norm in plan.norms:
-        records = list(context.by_seed(trials[norm]).values())
+        records = list(runs[norm].values())
         steps = [steps_to(record, recipe.target, limit) for record in records]
         per_step = [record.times["seconds_per_step"][norm] for record in costs]
         pace = statistics.median(per_step) if per_step else math.nan

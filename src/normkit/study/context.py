@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -23,6 +24,7 @@ class NeedTrials(Exception):  # noqa: N818 - a request, not an error
 
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 def together(parts: Sequence[Callable[[], T]]) -> list[T]:
@@ -41,6 +43,39 @@ def together(parts: Sequence[Callable[[], T]]) -> list[T]:
     if tasks:
         raise NeedTrials(tasks)
     return answers
+
+
+Runs = Mapping[str, Mapping[int, Record]]
+"""Finished trials by norm and seed."""
+
+
+def differences(
+    runs: Runs, norm: str, seeds: Iterable[int], value: Callable[[Record], float]
+) -> list[float]:
+    """A quantity of the norm's trials minus that of "none", for each seed; NaN without a partner.
+
+    Args:
+        runs: finished trials by norm and seed.
+        norm: the norm.
+        seeds: those to pair.
+        value: the quantity, NaN where it could not be measured.
+    """
+    return [
+        value(runs[norm][s]) - value(runs["none"][s])
+        if s in runs[norm] and s in runs["none"]
+        else math.nan
+        for s in seeds
+    ]
+
+
+def both(one: Callable[[], T], other: Callable[[], U]) -> tuple[T, U]:
+    """What two parts of a judge return; what either asks for is asked for in one request.
+
+    Raises:
+        NeedTrials: a part asks for trials that have not run yet.
+    """
+    together([one, other])
+    return one(), other()
 
 
 class Source(Protocol):
@@ -103,6 +138,21 @@ class Context:
         return self.plan.trial(norm, seed, recipe.rates[norm] if rate is None else rate).but(
             init=recipe.init, depth=recipe.depth, test="end"
         )
+
+    def base_runs(
+        self, norms: Iterable[str], probes: tuple[str, ...] = (), rate: float | None = None
+    ) -> dict[str, dict[int, Record]]:
+        """The judged trials of the base recipe by norm and seed, failed ones left out.
+
+        Args:
+            norms: the arms.
+            probes: what the trials are to measure along the way.
+            rate: one for all arms; each at its own best rate unless given.
+        """
+        trials = {n: {s: self.base(n, s, rate) for s in self.plan.seeds_of(n)} for n in norms}
+        # In one request, so that the workers are not idle between arms.
+        self.need((spec for by_seed in trials.values() for spec in by_seed.values()), probes)
+        return {norm: self.by_seed(by_seed, probes) for norm, by_seed in trials.items()}
 
     def by_seed(
         self, trials: Mapping[int, TrialSpec], probes: tuple[str, ...] = ()

@@ -1,18 +1,12 @@
-"""What a study will run: seeds, arms and grids, cut to fit a budget."""
+"""What a study will run: seeds, arms and grids."""
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any
 
 from normkit.study.bilingual import Text, joined, text
 from normkit.study.spec import TrialSpec
-
-BUDGETS = {"quick": 1.0, "standard": 6.0}
-"""Minutes of training that each named budget allows. Start-up, the report, and grids of rates that
-widen come on top: a study of 5.8 estimated minutes was seen to take 7.6."""
 
 HALF_DECADES = (0.01, 0.03, 0.1, 0.3)
 INITIALISATIONS: tuple[tuple[str, float], ...] = (
@@ -65,6 +59,16 @@ class Plan:
     rate_for_reduced_images: bool = True
     """Whether the claim about over-fitting tunes rates of its own, on its reduced set."""
     penalties: tuple[str, ...] = ("dropout", "l1", "l2")
+    placements: tuple[str, ...] = ("after",)
+    """Places of the norm, other than before the activation, that the network has."""
+    deepening: float = 4.0
+    """How many times as deep as the model the deepest network tried is."""
+    deepening_seeds: int = 8
+    """The most seeds on which it is sought."""
+    input_scales: tuple[float, ...] = (0.01, 100.0)
+    """What the inputs are multiplied by where a network is trained anew on them."""
+    norm_batches: tuple[int, ...] = (2, 8, 32)
+    """Images that statistics over the batch are taken over, where that is varied."""
     exploratory_left_out_of: frozenset[str] = frozenset()
     dropped: tuple[Text, ...] = ()
 
@@ -98,6 +102,10 @@ class Plan:
         """The seeds, fewer, on which a claim tunes anew for conditions of its own."""
         return self.tuning_seeds_of(norm)[:2]
 
+    def deepening_seeds_of(self, norm: str) -> tuple[int, ...]:
+        """The judged seeds of an arm where the deepest network is sought."""
+        return self.seeds_of(norm)[: self.deepening_seeds]
+
     def is_exploratory(self, norm: str) -> bool:
         """Whether a norm's verdicts are marked exploratory: other norms, or too few seeds."""
         return norm != self.headline or len(self.seeds) < 8
@@ -126,265 +134,6 @@ class Plan:
     def trial(self, norm: str, seed: int, rate: float) -> TrialSpec:
         """A trial of this study."""
         return self.prototype.but(norm=norm, seed=seed, rate=rate)
-
-
-@dataclass(frozen=True)
-class _Cut:
-    """One way to make a plan cheaper, and the sentence that tells it in the report."""
-
-    make: Callable[[Plan], Plan]
-    told: Text
-    claim: str | None = None
-    """The claim it concerns; None for all."""
-    topic: str | None = None
-    """What several cuts are about, one after the other."""
-    final: bool = False
-    """Whether it makes what was told of earlier cuts on its topic moot."""
-
-
-def _leave_out(claim: str) -> Callable[[Plan], Plan]:
-    def make(plan: Plan) -> Plan:
-        if len(plan.norms) <= 2:
-            return plan
-        return replace(plan, exploratory_left_out_of=plan.exploratory_left_out_of | {claim})
-
-    return make
-
-
-def _few_seeds(count: int) -> Callable[[Plan], Plan]:
-    return lambda plan: replace(
-        plan,
-        seeds=plan.seeds[:count],
-        exploratory_seeds=plan.exploratory_seeds[:count],
-        gap_seeds=plan.gap_seeds[:count],
-    )
-
-
-def _only_headline(plan: Plan) -> Plan:
-    return replace(plan, norms=tuple(n for n in plan.norms if n in ("none", plan.headline)))
-
-
-# In this order, the least missed first, until the plan fits.
-CUTS = (
-    _Cut(
-        _leave_out("overfitting"),
-        text(
-            "`overfitting` compares `none` with the headline norm only.",
-            "“防止过拟合”一项只比较无归一化与主要归一化方法。",
-        ),
-        "overfitting",
-        topic="other norms",
-    ),
-    _Cut(
-        lambda plan: (
-            replace(plan, exploratory_tuning_seeds=plan.tuning_seeds[:2])
-            if len(plan.norms) > 2
-            else plan
-        ),
-        text(
-            "Exploratory norms are tuned on two seeds instead of four.",
-            "探索性的归一化方法只用两个随机种子调优，而不是四个。",
-        ),
-        topic="other norms",
-    ),
-    _Cut(
-        lambda plan: replace(plan, rate_per_initialisation=False),
-        text(
-            "`initialisation` is measured at the base rate only, not with the rate tuned per "
-            "initialisation.",
-            "“对初始权重不敏感”一项只在基准学习率下测量，没有为每种初始化单独调学习率。",
-        ),
-        "initialisation",
-    ),
-    _Cut(
-        _leave_out("initialisation"),
-        text(
-            "`initialisation` compares `none` with the headline norm only.",
-            "“对初始权重不敏感”一项只比较无归一化与主要归一化方法。",
-        ),
-        "initialisation",
-        topic="other norms",
-    ),
-    _Cut(
-        _leave_out("learning_rate"),
-        text(
-            "`learning_rate` compares `none` with the headline norm only.",
-            "“允许更大的学习率”一项只比较无归一化与主要归一化方法。",
-        ),
-        "learning_rate",
-        topic="other norms",
-    ),
-    _Cut(
-        lambda plan: replace(plan, penalties=plan.penalties[:1]),
-        text(
-            "Of dropout, L1 and L2 only dropout is tried in `overfitting`.",
-            "“防止过拟合”一项只尝试了 Dropout，没有尝试 L1 和 L2。",
-        ),
-        "overfitting",
-        topic="penalties",
-    ),
-    _Cut(
-        lambda plan: replace(
-            plan,
-            initialisations=tuple(
-                i
-                for i in plan.initialisations
-                if i
-                in (
-                    ("default", 1.0),
-                    ("he", 1.0),
-                    ("xavier", 1.0),
-                    ("gaussian", 0.1),
-                    ("gaussian", 10.0),
-                )
-            ),
-        ),
-        text(
-            "Five initialisations instead of nine in `initialisation`.",
-            "“对初始权重不敏感”一项只用了五种初始化，而不是九种。",
-        ),
-        "initialisation",
-        topic="initialisations",
-    ),
-    _Cut(
-        lambda plan: replace(plan, gap_seeds=plan.gap_seeds[: 2 * len(plan.seeds)]),
-        text(
-            "The gap of test over training loss is judged on twice as many seeds as the rest, not "
-            "four times as many.",
-            "测试与训练损失之差所用的随机种子数为其他各项的两倍，而不是四倍。",
-        ),
-        "overfitting",
-        topic="gap seeds",
-    ),
-    _Cut(
-        lambda plan: replace(plan, gap_seeds=plan.seeds, reduced_tuning_seeds=plan.tuning_seeds),
-        text(
-            "The gap of test over training loss is tuned and judged on as many seeds as the rest.",
-            "测试与训练损失之差在调优和评判时所用的随机种子数与其他各项相同。",
-        ),
-        "overfitting",
-        topic="gap seeds",
-        final=True,
-    ),
-    _Cut(
-        _only_headline,
-        text(
-            "Norms other than the headline norm were left out.",
-            "除主要归一化方法外，其他归一化方法均未参加。",
-        ),
-        topic="other norms",
-        final=True,
-    ),
-    _Cut(
-        _few_seeds(5),
-        text(
-            "Five seeds instead of eight: every verdict is exploratory.",
-            "随机种子由八个减为五个：所有结论都只是探索性的。",
-        ),
-        topic="seeds",
-    ),
-    _Cut(
-        lambda plan: replace(
-            plan,
-            tuning_seeds=plan.tuning_seeds[:1],
-            reduced_tuning_seeds=plan.tuning_seeds[:1],
-            exploratory_tuning_seeds=plan.tuning_seeds[:1],
-        ),
-        text(
-            "Rates are tuned on one seed.",
-            "学习率只用一个随机种子调优。",
-        ),
-    ),
-    _Cut(
-        _few_seeds(3),
-        text(
-            "Three seeds: many verdicts will be inconclusive.",
-            "随机种子减为三个：许多结论会是证据不足。",
-        ),
-        topic="seeds",
-        final=True,
-    ),
-    _Cut(
-        lambda plan: replace(plan, penalties=()),
-        text(
-            "`overfitting` measures the gap only, not the reliance on dropout, L1 and L2.",
-            "“防止过拟合”一项只测量损失之差，没有测量对 Dropout、L1、L2 的依赖。",
-        ),
-        "overfitting",
-        topic="penalties",
-        final=True,
-    ),
-    _Cut(
-        lambda plan: replace(plan, rate_for_reduced_images=False),
-        text(
-            "`overfitting` uses the base rates, not rates tuned on its reduced set, and judges the "
-            "gap on as many seeds as the rest.",
-            "“防止过拟合”一项使用基准学习率，没有在缩减的训练集上另行调优；"
-            "其中的差距所用的随机种子数与其他各项相同。",
-        ),
-        "overfitting",
-        topic="gap seeds",
-        final=True,
-    ),
-    _Cut(
-        lambda plan: replace(plan, depths=plan.depths[:2]),
-        text(
-            "Gradients are measured at two depths instead of three.",
-            "梯度只在两种深度下测量，而不是三种。",
-        ),
-        "gradients",
-    ),
-    _Cut(
-        lambda plan: replace(
-            plan, initialisations=plan.initialisations[:1] + plan.initialisations[3:]
-        ),
-        text(
-            "Three initialisations in `initialisation`.",
-            "“对初始权重不敏感”一项只用了三种初始化。",
-        ),
-        "initialisation",
-        topic="initialisations",
-        final=True,
-    ),
-    _Cut(
-        lambda plan: replace(plan, reduced_steps=plan.prototype.steps),
-        text(
-            "`overfitting` trains as long as the other claims, not twice as long.",
-            "“防止过拟合”一项的训练步数与其他各项相同，而不是两倍。",
-        ),
-        "overfitting",
-    ),
-    _Cut(
-        _few_seeds(2),
-        text(
-            "Two seeds: most verdicts will be inconclusive.",
-            "随机种子减为两个：多数结论会是证据不足。",
-        ),
-        topic="seeds",
-        final=True,
-    ),
-)
-
-
-def ladder(plan: Plan) -> list[Plan]:
-    """The plan, and what is left of it after one cut, two cuts, and so on."""
-    plans, made = [plan], list[_Cut]()
-    for cut in CUTS:
-        if cut.claim not in (None, *plan.claims):
-            continue
-        smaller = cut.make(plans[-1])
-        if smaller != plans[-1]:
-            if cut.final:
-                made = [earlier for earlier in made if earlier.topic != cut.topic]
-            made.append(cut)
-            plans.append(replace(smaller, dropped=tuple(cut.told for cut in made)))
-    return plans
-
-
-def fit(plans: Sequence[Plan], cost: Callable[[Plan], float], seconds: float) -> int:
-    """Index of the first plan of a ladder whose cost is at most `seconds`; the last if none is."""
-    fitting = bisect_left(range(len(plans)), True, key=lambda i: cost(plans[i]) <= seconds)
-    return min(fitting, len(plans) - 1)
 
 
 def to_dict(plan: Plan) -> dict[str, Any]:

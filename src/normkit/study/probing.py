@@ -53,6 +53,8 @@ class Probe:
     measure: Callable[[Scene], dict[str, Any]]
     moments: Callable[[TrialSpec], dict[int, str]]
     """Checkpoint's step → the name under which what is found there is kept."""
+    cost: float
+    """About how many training steps one look takes."""
 
 
 def both_ends(spec: TrialSpec) -> dict[int, str]:
@@ -208,14 +210,19 @@ def _scale(scene: Scene) -> dict[str, Any]:
 
 
 PROBES: dict[str, Probe] = {
-    "covariate_shift": Probe(_covariate_shift, now_and_then),
-    "decorrelation": Probe(_decorrelation, both_ends),
-    "gradients": Probe(_gradients, both_ends),
-    "parameter_distribution": Probe(_parameter_distribution, both_ends),
-    "scale": Probe(_scale, at_the_end),
-    "stability": Probe(_stability, now_and_then),
-    "standardise": Probe(_standardise, both_ends),
+    "covariate_shift": Probe(_covariate_shift, now_and_then, cost=6),
+    "decorrelation": Probe(_decorrelation, both_ends, cost=20),
+    "gradients": Probe(_gradients, both_ends, cost=6),
+    "parameter_distribution": Probe(_parameter_distribution, both_ends, cost=15),
+    "scale": Probe(_scale, at_the_end, cost=15),
+    "stability": Probe(_stability, now_and_then, cost=4),
+    "standardise": Probe(_standardise, both_ends, cost=5),
 }
+
+
+def cost(names: Sequence[str], spec: TrialSpec) -> float:
+    """About how many training steps these probes take in a trial."""
+    return sum(PROBES[name].cost * len(PROBES[name].moments(spec)) for name in names)
 
 
 class Prober:

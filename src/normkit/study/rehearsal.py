@@ -11,6 +11,7 @@ from normkit.study.claims import claims
 from normkit.study.context import Context
 from normkit.study.engine import Engine, Failure, Task, WorkerError
 from normkit.study.plan import Plan
+from normkit.study.probing import cost
 from normkit.study.simulation import SimulatedTrials
 from normkit.study.train import EVALUATED_IMAGES, FOLLOWED_IMAGES, checkpoints
 
@@ -65,8 +66,9 @@ def seconds(task: Task, pace: Pace, plan: Plan, data: Dataset) -> float:
         return 0.1 + sum((spec.steps + 4) * pace[norm][0] for norm in spec.arms)
     depth = (spec.depth or 1) / (plan.prototype.depth or spec.depth or 1)
     step, image = (depth * part for part in pace[spec.norm])
+    probes = step * cost(task.probes, spec)
     if not spec.steps:
-        return TRIAL_OVERHEAD + 3 * step
+        return TRIAL_OVERHEAD + probes
     points = len(checkpoints(spec.steps, spec.test))
     training = min(EVALUATED_IMAGES, spec.images or len(data.train))
     evaluated = points * training + len(data.validation)
@@ -74,7 +76,6 @@ def seconds(task: Task, pace: Pace, plan: Plan, data: Dataset) -> float:
         evaluated += points * min(FOLLOWED_IMAGES, len(data.test))
     if spec.test != "never":
         evaluated += len(data.test)
-    probes = 3 * step * len(task.probes)
     return TRIAL_OVERHEAD + spec.steps * step + evaluated * image + probes
 
 

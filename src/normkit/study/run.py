@@ -25,7 +25,8 @@ from normkit.study.claims import choose
 from normkit.study.context import Context
 from normkit.study.engine import Engine
 from normkit.study.events import Event, Watch, unwatched
-from normkit.study.plan import BUDGETS, Plan, fit, ladder
+from normkit.study.ladder import BUDGETS, fit, ladder
+from normkit.study.plan import Plan
 from normkit.study.plan import to_dict as plan_to_dict
 from normkit.study.progress import Outline, Progress
 from normkit.study.rehearsal import estimate, measure_pace, rehearse
@@ -292,6 +293,7 @@ class Study:
             reduced_tuning_seeds=tuple(range(first + 500, first + 500 + REDUCED_TUNING_SEEDS)),
             reduced_images=_reduced(self.batch, 2 * self.steps, len(data.train)),
             reduced_steps=2 * self.steps,
+            placements=("after", "before_and_linear") if self.model == "vgg" else ("after",),
             depths=(depth, 2 * depth, 4 * depth),
         )
 

@@ -13,6 +13,7 @@ from normkit.study.context import NeedTrials
 from normkit.study.engine import Task
 from normkit.study.plan import INITIALISATIONS
 from normkit.study.record import Point, Record
+from normkit.study.simulated_probes import SIMULATED, Look
 from normkit.study.spec import TrialSpec
 from normkit.study.train import checkpoints
 
@@ -30,7 +31,17 @@ _PLACES = {
     for i, start in enumerate(INITIALISATIONS)
 }
 
+BASE_DEPTH = 8
+"""Layers of the base recipe; a recipe that is no deeper trains at all its depths."""
+
+SMALLEST_NORM_BATCH = 2
+
 _checkpoints = cache(checkpoints)
+
+
+def _from_textbook(spec: TrialSpec) -> int:
+    """The sign with which the textbook's place counts in this one."""
+    return 1 if spec.placement == "before_and_linear" else -1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +77,48 @@ class Truth:
     """The same after training."""
     deviation: float = 1e-5
     """Largest deviation of a standardised mean or variance."""
+    error: float = -5.0
+    """Points of test error, the norm minus "none"."""
+    loss: float = -0.2
+    """Nats of test loss, the norm minus "none"."""
+    placement_loss: float = -0.2
+    """Nats of test loss, the textbook's place of the norm minus another."""
+    placement_error: float = -3.0
+    """Points of test error, likewise."""
+    deeper: float = 2.0
+    """Deepest network that trains, the norm over "none"."""
+    smoothness: float = 0.3
+    """Spread of the loss along the gradient over the same steps, the norm over "none"."""
+    smoothness_own: float = 0.5
+    """The same over steps of each arm's own rate."""
+    steadiness: float = 0.8
+    """Spread of the loss between steps, the norm over "none"."""
+    cosine: float = -0.05
+    """Agreement of gradients before and after the layers below move, the norm minus "none"."""
+    cosine_same_rate: float = 0.02
+    """The same, both at the best rate of "none"."""
+    drift: float = 0.3
+    """Drift of a norm's inputs, the norm over "none"."""
+    growth: float = 1.3
+    """Growth of the weights, the norm over "none"."""
+    growth_same_rate: float = 0.95
+    """The same, both at the best rate of "none"."""
+    weight_spread: float = 1.3
+    """Change of the weights' spread, the norm over "none"."""
+    complexity: float = 0.7
+    """Product of the layers' spectral norms, the norm over "none"."""
+    scaled: float = -10.0
+    """Points of test error that retraining on scaled inputs adds, the norm minus "none"."""
+    scaled_in_test: float = 30.0
+    """Points that scaling the test inputs alone adds, the norm minus "none"."""
+    correlation_change: float = 0.0
+    """What a norm itself adds to the mean absolute correlation."""
+    correlation: float = -0.01
+    """Mean absolute correlation of trained layers, the norm minus "none"."""
+    rank: float = 0.02
+    """Effective rank as a share of the channels, the norm minus "none"."""
+    small_batch: float = 10.0
+    """Points of test error that the smallest norm batch adds to the largest."""
     seconds: float = 1.2
     """Seconds per step, the norm over "none"."""
     held: float = 1.5
@@ -159,6 +212,7 @@ class SimulatedTrials:
             error = 10.0 + self._noise(0.8, "error", spec.norm, spec.seed)
             spread = truth.spread_none if spec.norm == "none" else truth.spread_norm
             error += spread * _PLACES.get((spec.init, spec.gain), 0.0) - self._help(spec)
+            error += self._added_error(spec)
             # Tuning must find an optimum: validation is worse away from it. The accuracy in
             # training is not, or the steps to a target would tell of the rate as well.
             off = self._off(spec)
@@ -168,10 +222,34 @@ class SimulatedTrials:
                 "validation_error": 1
                 - accuracy
                 + (0.05 * off - self._mean_help(spec) / 100 if trains else 0.0),
-                "test_loss": 0.3 if trains else math.log(self.classes),
+                "test_loss": self._test_loss(spec) if trains else math.log(self.classes),
                 "test_error": error / 100 if trains else 1 - chance,
             }
-        return Record(spec, "ok", curve, final, self._probes(task))
+        return Record(spec, "ok", curve, final, self._probes(task, curve))
+
+    def _added_error(self, spec: TrialSpec) -> float:
+        """Points of test error that the norm, its place, the inputs and the norm batch add."""
+        truth, key = self.truth, (spec.norm, spec.seed)
+        norm = spec.norm != "none"
+        added = truth.error if norm else 0.0
+        if spec.placement != "before":
+            added += _from_textbook(spec) * truth.placement_error
+            added += self._noise(0.8, "placement", spec.placement, *key)
+        if spec.input_scale != 1:
+            added += 20.0 + (truth.scaled if norm else 0.0)
+            added += self._noise(3.0, "scaled", spec.input_scale, *key)
+        if spec.norm_batch == SMALLEST_NORM_BATCH:
+            added += truth.small_batch + self._noise(1.0, "norm batch", *key)
+        return added
+
+    def _test_loss(self, spec: TrialSpec) -> float:
+        key = (spec.norm, spec.seed)
+        loss = 0.3 + (self.truth.loss if spec.norm != "none" else 0.0)
+        loss += self._noise(0.1, "loss", *key)
+        if spec.placement != "before":
+            loss += _from_textbook(spec) * self.truth.placement_loss
+            loss += self._noise(0.05, "placement", spec.placement, *key)
+        return loss
 
     def _off(self, spec: TrialSpec) -> float:
         """Decades between the rate of a trial and the best one from where it starts."""
@@ -194,6 +272,8 @@ class SimulatedTrials:
             return False
         if spec.init not in BASE_STARTS and self._hardness(spec) >= self._share(spec):
             return False
+        if spec.depth and spec.depth > BASE_DEPTH:
+            return spec.depth <= self._deepest(spec)
         return spec.rate <= self._largest(spec) * 1.0001
 
     def _hardness(self, spec: TrialSpec) -> float:
@@ -223,6 +303,13 @@ class SimulatedTrials:
         noise = self._noise(0.2, "largest", spec.norm, spec.seed)
         return max(10 ** (decades + noise), self._best(spec.norm))
 
+    def _deepest(self, spec: TrialSpec) -> float:
+        # The grid lies anywhere with respect to the truth.
+        octaves = self._draw("depths") / 2
+        # The larger of the two, so that the smaller has room above the base depth.
+        octaves += max(math.log2(self.truth.deeper) * (1 if spec.norm != "none" else -1), 0.0)
+        return BASE_DEPTH * 2 ** (octaves + self._noise(0.1, "deepest", spec.norm, spec.seed))
+
     def _mean_help(self, spec: TrialSpec) -> float:
         """Points of error that a penalty takes away, on average over seeds."""
         if not (spec.dropout or spec.l1 or spec.l2):
@@ -235,37 +322,13 @@ class SimulatedTrials:
         penalty = ("dropout", spec.dropout, spec.l1, spec.l2)
         return self._mean_help(spec) + self._noise(6.0, *penalty, spec.norm, spec.seed)
 
-    def _probes(self, task: Task) -> dict[str, Any]:
-        spec = task.spec
-        found: dict[str, Any] = {}
-        moments = ("start", "end") if spec.steps else ("start",)
-        if "gradients" in task.probes:
-            depth = spec.depth or 8
-            found["gradients"] = {}
-            for moment in moments:
-                slope = 0.05 + (self._steepness(spec, moment) if spec.norm == "none" else 0.0)
-                slope += self._noise(0.01, "slope", spec.norm, spec.seed, spec.init, moment)
-                norms = [10 ** (slope * (layer - depth)) for layer in range(1, depth + 1)]
-                found["gradients"][moment] = {"norms": norms, "slope": -slope}
-        if "standardise" in task.probes:
-            off = self.truth.deviation
-            off *= math.exp(self._noise(0.1, "deviation", spec.norm, spec.seed))
-            found["standardise"] = {
-                m: {
-                    "worst_mean": off / 2,
-                    "lowest_variance": 1 - off,
-                    "highest_variance": 1 + off / 2,
-                    "left_out": 0,
-                    "shown": None,
-                }
-                for m in moments
-            }
-        return found
-
-    def _steepness(self, spec: TrialSpec, moment: str) -> float:
-        if moment == "end":
-            return self.truth.steepness_trained
-        return self.truth.steepness_he if spec.init == "he" else self.truth.steepness
+    def _probes(self, task: Task, curve: list[Point]) -> dict[str, Any]:
+        losses = {int(p["step"] or 0): p["train_loss"] or 0.0 for p in curve}
+        spec, truth, best = task.spec, self.truth, self._best("none")
+        return {
+            name: SIMULATED[name](Look(spec, truth, self._noise, losses, best))
+            for name in task.probes
+        }
 
     def _cost(self, spec: TrialSpec) -> Record:
         seconds = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +43,13 @@ class Recipe:
     def trains(self, record: Record | None) -> bool:
         """The one rule: final training accuracy at least half-way from chance to the best."""
         return record is not None and record.accuracy >= self.threshold
+
+    def untrained(self, records: Collection[Record | None]) -> Text | None:
+        """Told where most of an arm's runs never train, so that nothing is learnt from them."""
+        failed = sum(not self.trains(record) for record in records)
+        if 2 * failed <= len(records):
+            return None
+        return text("most of the networks never trained", "多数网络从未训练成功")
 
     @property
     def no_comparator(self) -> Text | None:

@@ -18,10 +18,7 @@ def judge(context: Context) -> Finding:
     """Worst deviation of mean and variance over the norm's own axes: an identity."""
     plan = context.plan
     arms = plan.arms("standardise")
-    trials = {norm: {s: context.base(norm, s) for s in plan.seeds_of(norm)} for norm in arms}
-    # Asked for at once, so that no base trial runs first without the probe and then with it.
-    context.need((s for by_seed in trials.values() for s in by_seed.values()), ("standardise",))
-    runs = {norm: context.by_seed(trials[norm], ("standardise",)) for norm in arms}
+    runs = context.base_runs(arms, ("standardise",))
     verdicts = []
     for norm in arms:
         if norm == "none":

@@ -1,0 +1,59 @@
+"""A plan is cut, the least missed first, until it fits its budget; what was cut is told."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from normkit.study.ladder import fit, ladder
+from normkit.study.plan import Plan
+from normkit.study.rehearsal import rehearse
+
+
+def test_every_cut_asks_for_fewer_steps(full_plan):
+    steps = [sum(task.spec.steps + 1 for task in rehearse(plan)) for plan in ladder(full_plan)]
+    assert all(after < before for before, after in pairwise(steps))
+
+
+def test_every_cut_is_told_in_both_languages(full_plan):
+    for before, after in pairwise(ladder(full_plan)):
+        assert after.dropped[-1] not in before.dropped
+        assert all(told["en"] and told["zh"] for told in after.dropped)
+
+
+def test_a_cut_that_changes_nothing_is_not_told(full_plan):
+    alone = Plan(**{**vars(full_plan), "norms": ("none", "batch")})
+    assert not any("headline norm" in told["en"] for told in ladder(alone)[-1].dropped)
+
+
+def test_a_cut_of_a_claim_that_is_not_asked_for_is_not_told(full_plan):
+    one = Plan(**{**vars(full_plan), "claims": ("cost",)})
+    assert not any("`" in told["en"] for told in ladder(one)[-1].dropped)
+
+
+def test_the_first_plan_that_fits_is_taken(full_plan):
+    plans = ladder(full_plan)
+
+    def cost(plan: Plan) -> float:
+        return float(len(plans) - plans.index(plan))
+
+    assert fit(plans, cost, 1e9) == 0
+    assert fit(plans, cost, len(plans) - 2.5) == 3
+
+
+def test_the_smallest_plan_is_taken_where_none_fits(full_plan):
+    plans = ladder(full_plan)
+    assert fit(plans, lambda plan: 1.0, 0.5) == len(plans) - 1
+
+
+def test_exploratory_seeds_are_a_part_of_the_judged_ones_on_every_level(full_plan):
+    for plan in ladder(full_plan):
+        assert set(plan.exploratory_seeds) <= set(plan.seeds)
+
+
+def test_what_a_later_cut_makes_moot_is_not_told(full_plan):
+    told = " ".join(text["en"] for text in ladder(full_plan)[-1].dropped)
+    assert "Two seeds" in told
+    assert "Norms other than the headline norm" in told
+    for moot in ("Three seeds", "Five seeds", "Five init", "Exploratory norms", "twice as many"):
+        assert moot not in told
+    assert "is tuned and judged" not in told
