@@ -94,6 +94,7 @@ def results() -> dict[str, Any]:
             "found": True,
         },
         "choices": choices(),
+        "advice": advice(),
         "claims": [
             standardise(),
             convergence(),
@@ -102,6 +103,30 @@ def results() -> dict[str, Any]:
             initialisation(),
             gradients(),
             cost(),
+        ],
+    }
+
+
+def advice() -> dict[str, Any]:
+    return {
+        "norm": "batch",
+        "points": [
+            {
+                "id": "norm",
+                "texts": [
+                    text(
+                        "`batch`: its error on the test images is 1.7 % [1.4, 2.0].",
+                        "`batch`：它在测试图像上的错误率为 1.7 % [1.4, 2.0]。",
+                    )
+                ],
+            },
+            {
+                "id": "change",
+                "texts": [
+                    text("More seeds: the order is not settled.", "更多随机种子：先后尚未确定。"),
+                    text("A name of a class: <b>five</b>.", "类别名称：<b>five</b>。"),
+                ],
+            },
         ],
     }
 

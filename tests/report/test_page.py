@@ -55,6 +55,22 @@ def outline(text: str) -> Outline:
     return Outline(text)
 
 
+def test_advice_is_given_before_the_claims_one_sentence_or_a_list(page: Page) -> None:
+    text = page("en")
+    section = text[text.index('id="advice"') : text.index('class="contents"')]
+    assert "<dt>Which norm</dt>" in section
+    assert (
+        "<dd><code>batch</code>: its error on the test images is 1.7 % [1.4, 2.0].</dd>" in section
+    )
+    assert section.count("<li>") == 2
+    assert "&lt;b&gt;five&lt;/b&gt;" in section
+
+
+def test_a_document_without_advice_has_no_section_of_it(document: dict[str, Any]) -> None:
+    del document["advice"]
+    assert 'id="advice"' not in html(document)
+
+
 def test_names_of_norms_are_set_as_code_everywhere(text: str) -> None:
     assert "<code>batch</code>" in text
     assert "`" not in text

@@ -25,6 +25,17 @@ def test_no_line_is_wider_than_asked_and_no_number_is_lost(
         assert norm in shown
 
 
+@pytest.mark.parametrize(
+    ("lang", "title"), [("en", "What this study advises"), ("zh", "本实验的建议")]
+)
+def test_advice_follows_the_tables(document: dict[str, Any], lang: str, title: str) -> None:
+    shown = text(document, lang, 100)
+    assert shown.index(title) > shown.index("★")
+    assert "1.7 % [1.4, 2.0]" in shown[shown.index(title) :]
+    del document["advice"]
+    assert title not in text(document, lang, 100)
+
+
 def test_outcomes_are_words_and_signs(document: dict[str, Any]) -> None:
     shown = text(document, width=120)
     for outcome in ("✓ supported", "✗ refuted", "? inconclusive †", "★ 1.7 %", "≈ 2.4 %"):

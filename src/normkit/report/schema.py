@@ -105,6 +105,18 @@ class Choices(TypedDict):
     note: Text
 
 
+class AdvicePoint(TypedDict):
+    """One question that advice answers, in sentences that hold the numbers they rest on."""
+
+    id: Literal["norm", "place", "rate", "batch", "price", "runner_up", "change", "untested"]
+    texts: list[Text]
+
+
+class Advice(TypedDict):
+    norm: str | None
+    points: list[AdvicePoint]
+
+
 class Verdict(TypedDict):
     id: str
     what: Text
@@ -199,4 +211,5 @@ class Results(TypedDict):
     model: Model
     recipe: Recipe
     choices: Choices
+    advice: NotRequired[Advice]
     claims: list[Claim]

@@ -72,7 +72,11 @@ def text(
     # In full, they stand with the rest of how the study was made.
     for failure in () if full else document["failures"]:
         console.print(_clean(f"\n{words('failures')}{words('colon')}{words.pick(failure)}"))
-    for block in (*_verdicts(document, words, width), *_choices(document, words, width)):
+    for block in (
+        *_verdicts(document, words, width),
+        *_choices(document, words, width),
+        *_advice(document, words),
+    ):
         console.print(block)
     for line in details.lines(document, words) if full else ():
         console.print(_clean(line))
@@ -173,6 +177,21 @@ def _choices(results: Results, words: Words, width: int) -> Iterator[RenderableT
             yield table
     yield ""
     yield f"★ {words('best')}   ≈ {words('close_to_best')}   – {words('not_measured')}"
+
+
+def _advice(results: Results, words: Words) -> Iterator[RenderableType]:
+    if "advice" not in results:
+        return
+    yield ""
+    yield _clean(words("advice_title"))
+    for point in results["advice"]["points"]:
+        table = Table.grid(padding=(0, 1, 0, 0))
+        table.add_column(width=2)
+        table.add_column(overflow="fold")
+        for sentence in point["texts"]:
+            table.add_row(" •", _clean(words.pick(sentence)))
+        yield _clean(words("advice_" + point["id"]))
+        yield table
 
 
 def _value(cell: tables.ChoiceCell) -> str:

@@ -115,6 +115,20 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "方括号内为置信区间；只有给出区间的数值才可能标为与最佳无明显差距。",
     ),
     "seeds": ("Seeds", "随机种子数"),
+    # Advice
+    "advice_title": ("What this study advises", "本实验的建议"),
+    "advice_lead": (
+        "From the measurements of this study alone; every sentence holds the numbers it rests on.",
+        "仅依据本实验的测量；每句话都附有所依据的数字。",
+    ),
+    "advice_norm": ("Which norm", "哪种归一化"),
+    "advice_place": ("Where", "放在哪里"),
+    "advice_rate": ("Learning rate", "学习率"),
+    "advice_batch": ("Batch", "批量"),
+    "advice_price": ("What it costs", "代价"),
+    "advice_runner_up": ("Runner-up", "次选"),
+    "advice_change": ("What would change this", "什么会改变这一建议"),
+    "advice_untested": ("Not tested", "未测试"),
     # Contents
     "contents": ("Contents", "目录"),
     "method_title": ("How this study was made", "本实验如何进行"),

@@ -13,6 +13,7 @@ import torch
 
 import normkit
 from normkit.data import Dataset
+from normkit.study.advice import advise
 from normkit.study.bilingual import Text, text
 from normkit.study.claim import Finding
 from normkit.study.claims import claims
@@ -118,6 +119,7 @@ def document(
         "model": dict(model),
         "recipe": _recipe(plan, context.recipe),
         "choices": choices,
+        "advice": advise(context, judged),
         "claims": [_claim(plan, name, judged[name], findings[name]) for name in judged],
     }
 

@@ -68,12 +68,12 @@ def judge(context: Context) -> Finding:
 
 WHAT = {
     "retrained": text(
-        "Test error added when training and test inputs are scaled",
-        "训练与测试输入都缩放时，测试错误率的增加量",
+        "Test error added when training and test inputs are scaled, with norm minus without",
+        "训练与测试输入都缩放时测试错误率的增加量，有归一化 − 无归一化",
     ),
     "test_time": text(
-        "Test error added when only the test inputs are scaled",
-        "仅测试输入缩放时，测试错误率的增加量",
+        "Test error added when only the test inputs are scaled, with norm minus without",
+        "仅测试输入缩放时测试错误率的增加量，有归一化 − 无归一化",
     ),
 }
 
