@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.report.example_lesson import lesson
 from tests.report.example_parts import NORMS, text
 from tests.report.example_speed import convergence, learning_rate, standardise
 from tests.report.example_training import cost, gradients, initialisation, overfitting
@@ -95,6 +96,7 @@ def results() -> dict[str, Any]:
         },
         "choices": choices(),
         "advice": advice(),
+        "lesson": lesson(),
         "claims": [
             standardise(),
             convergence(),

@@ -13,6 +13,7 @@ from normkit.report import ResultsError, csv_files
 
 def test_there_is_one_file_for_each_figure(document: dict[str, Any]) -> None:
     names = {f"{c['id']}-{f['id']}.csv" for c in document["claims"] for f in c["figures"]}
+    names |= {f"lesson-{f['id']}.csv" for s in document["lesson"]["steps"] for f in s["figures"]}
     assert set(csv_files(document)) == names
     assert "convergence-curves.csv" in names
 

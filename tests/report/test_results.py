@@ -128,3 +128,65 @@ def test_a_long_value_is_cut_in_the_error(document: dict[str, Any]) -> None:
     with pytest.raises(ResultsError) as error:
         read(document)
     assert len(str(error.value)) < 160
+
+
+class TestALesson:
+    def test_an_older_document_has_none(self, document: dict[str, Any]) -> None:
+        del document["lesson"]
+        assert read(document) is document
+
+    def test_a_formula_needs_its_numbers(self, document: dict[str, Any]) -> None:
+        del document["lesson"]["steps"][0]["formulas"][0]["values"]["mean"]
+        with pytest.raises(ResultsError, match='has a place for "mean" but no such value'):
+            read(document)
+
+    def test_a_row_needs_a_cell_for_each_column(self, document: dict[str, Any]) -> None:
+        document["lesson"]["steps"][0]["tables"][1]["rows"][2]["cells"].pop()
+        with pytest.raises(
+            ResultsError, match=r'\["tables"\]\[1\]\["rows"\]\[2\] must have.*got 3'
+        ):
+            read(document)
+
+    @pytest.mark.parametrize("image", [6, -1])
+    def test_a_row_is_about_an_image_that_is_there(
+        self, document: dict[str, Any], image: int
+    ) -> None:
+        document["lesson"]["steps"][0]["tables"][0]["rows"][0]["image"] = image
+        with pytest.raises(ResultsError, match="must be one of the 6 images"):
+            read(document)
+
+    def test_every_map_has_its_size(self, document: dict[str, Any]) -> None:
+        document["lesson"]["steps"][1]["maps"]["values"][0][3].pop()
+        with pytest.raises(ResultsError, match="a map of 16 numbers"):
+            read(document)
+
+    def test_every_image_has_as_many_maps(self, document: dict[str, Any]) -> None:
+        document["lesson"]["steps"][1]["maps"]["values"][0].pop()
+        with pytest.raises(ResultsError, match="for every image and channel"):
+            read(document)
+
+    @pytest.mark.parametrize("size", [[4], [0, 4], []])
+    def test_a_map_has_rows_and_columns(self, document: dict[str, Any], size: list[int]) -> None:
+        document["lesson"]["steps"][1]["maps"]["size"] = size
+        with pytest.raises(ResultsError, match="must be rows and columns of a map"):
+            read(document)
+
+    def test_a_paper_is_linked_by_https_alone(self, document: dict[str, Any]) -> None:
+        document["lesson"]["terms"][1]["paper"]["address"] = "javascript:alert(1)"
+        with pytest.raises(ResultsError, match="must begin with https://"):
+            read(document)
+
+    def test_ridges_need_a_height(self, document: dict[str, Any]) -> None:
+        document["lesson"]["steps"][2]["figures"][0]["value"] = None
+        with pytest.raises(ResultsError, match="the field that is their height"):
+            read(document)
+
+    def test_its_figures_do_not_share_a_name(self, document: dict[str, Any]) -> None:
+        document["lesson"]["steps"][0]["figures"][0]["id"] = "outcomes"
+        with pytest.raises(ResultsError, match="'outcomes' twice"):
+            read(document)
+
+    def test_no_claim_has_its_name(self, document: dict[str, Any]) -> None:
+        document["claims"][0]["id"] = "lesson"
+        with pytest.raises(ResultsError, match="'lesson' twice"):
+            read(document)

@@ -11,7 +11,7 @@ from normkit.data import Dataset
 from normkit.nn.catalogue import catalogue
 from normkit.study import train
 from normkit.study.claims.standardise import deviation
-from normkit.study.probing import AXES, Prober, Scene
+from normkit.study.probing import AXES, Prober, Scene, along_training, at_the_end
 from normkit.study.spec import TrialSpec
 
 Trial = Callable[..., TrialSpec]
@@ -42,3 +42,36 @@ def test_looks_at_the_start_and_the_end_only(digits: Dataset, trial: Trial) -> N
     for step in range(7):
         prober.look(step)
     assert list(prober.found["gradients"]) == ["start", "end"]
+
+
+def test_distributions_are_looked_at_evenly_in_log_steps(trial: Trial) -> None:
+    steps = [int(step) for step in along_training(trial(steps=200)).values()]
+    assert steps == [0, 4, 10, 29, 83, 200]
+    assert set(steps) <= set(train.checkpoints(200))
+
+
+@pytest.mark.parametrize(
+    ("steps", "moments"), [(0, {0: "0"}), (6, {0: "0", 4: "4", 5: "5", 6: "6"})]
+)
+def test_short_trials_are_looked_at_as_often_as_can_be(
+    trial: Trial, steps: int, moments: dict[int, str]
+) -> None:
+    assert along_training(trial(steps=steps)) == moments
+
+
+def test_a_trial_that_does_not_train_has_no_lesson(trial: Trial) -> None:
+    assert at_the_end(trial(steps=0)) == {}
+
+
+@pytest.mark.parametrize("model", ["plain", "vgg", "residual", "mlp"])
+def test_every_model_can_be_followed_along_training(
+    digits: Dataset, trial: Trial, model: str
+) -> None:
+    record = train.run(trial(model=model), ("distributions", "lesson"), digits)
+    assert all(moment["found"] for moment in record.probes["distributions"].values())
+    assert ("channel" in record.probes["lesson"]["end"]) is (model != "mlp")
+
+
+def test_the_lessons_probes_do_not_disturb_training(digits: Dataset, trial: Trial) -> None:
+    probed = train.run(trial(dropout=0.5), ("distributions", "lesson"), digits)
+    assert probed.training() == train.run(trial(dropout=0.5), (), digits).training()

@@ -23,7 +23,11 @@ def test_a_rehearsal_names_about_as_many_trials_as_the_study_runs(
     # What is more is a widened grid of rates, at one seed of each norm.
     assert len(tasks) <= len(finished.files) <= 2 * len(tasks)
     assert {task.spec.kind for task in tasks} == {"train", "cost"}
-    assert {task.probes for task in tasks} == {(), ("standardise",)}
+    assert {task.probes for task in tasks} == {
+        (),
+        ("distributions", "lesson", "standardise"),
+        ("standardise",),
+    }
 
 
 def test_more_seeds_cost_more_and_more_workers_less(finished: Any, here: type) -> None:

@@ -7,7 +7,7 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
-from normkit.report.results import read
+from normkit.report.results import figures_of, read
 from normkit.report.schema import Figure
 
 
@@ -24,16 +24,12 @@ def csv_files(results: Mapping[str, Any]) -> dict[str, str]:
         ResultsError: if `results` is not a results document.
     """
     document = read(results)
-    return {
-        csv_name(claim["id"], figure): csv_content(figure)
-        for claim in document["claims"]
-        for figure in claim["figures"]
-    }
+    return {csv_name(owner, figure): csv_content(figure) for owner, figure in figures_of(document)}
 
 
-def csv_name(claim: str, figure: Figure) -> str:
-    """The file that holds a figure's numbers."""
-    return f"{claim}-{figure['id']}.csv"
+def csv_name(owner: str, figure: Figure) -> str:
+    """The file that holds a figure's numbers; its owner is a claim's id, or "lesson"."""
+    return f"{owner}-{figure['id']}.csv"
 
 
 def csv_content(figure: Figure) -> str:

@@ -11,11 +11,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from normkit.report import figures, formats, summary, tables
+from normkit.report import figures, formats, lesson, summary, tables
 from normkit.report.figure_csv import csv_content, csv_name
 from normkit.report.figures import style
 from normkit.report.figures.strip import Scale, strip
-from normkit.report.results import read
+from normkit.report.results import figures_of, read
 from normkit.report.schema import Cell, Claim, Figure, Results
 from normkit.report.verdict_text import VerdictText
 from normkit.report.words import Words
@@ -66,9 +66,8 @@ def render(results: Results, lang: str, siblings: Mapping[str, str]) -> str:
     styles = figures.Styles.of(results)
     inline = _inline_csv(results)
     pictures = {
-        (claim["id"], figure["id"]): _picture(claim, figure, styles, words, inline)
-        for claim in results["claims"]
-        for figure in claim["figures"]
+        (owner, figure["id"]): _picture(owner, figure, styles, words, inline)
+        for owner, figure in figures_of(results)
     }
     return environment.get_template("report.html.j2").render(
         results=results,
@@ -85,6 +84,7 @@ def render(results: Results, lang: str, siblings: Mapping[str, str]) -> str:
         outcome_of=_outcome_of,
         questions=tables.questions,
         pictures=pictures,
+        lesson=lesson.view(results["lesson"], words) if "lesson" in results else None,
         duration=_duration(results["seconds"], words),
         started=results["started"].replace("T", " ")[:16],
         most_classes=MOST_CLASSES,
@@ -117,7 +117,7 @@ class Picture:
 
 
 def _picture(
-    claim: Claim, figure: Figure, styles: figures.Styles, words: Words, inline: dict[str, str]
+    owner: str, figure: Figure, styles: figures.Styles, words: Words, inline: dict[str, str]
 ) -> Picture:
     title = words.pick(figure["title"])
     facets = {
@@ -127,7 +127,7 @@ def _picture(
     names: dict[str | None, str] = {None: title}
     plain = {facet: label.replace("`", "") for facet, label in facets.items()}
     names |= {facet: f"{title}{words('colon')}{label}" for facet, label in plain.items()}
-    drawing = figures.draw(figure, styles, f"f-{claim['id']}-{figure['id']}", names)
+    drawing = figures.draw(figure, styles, f"f-{owner}-{figure['id']}", names)
     panels = [
         (
             "" if panel.facet is None else _inline(facets.get(panel.facet, panel.facet)),
@@ -143,7 +143,7 @@ def _picture(
         )
         for index, reference in enumerate(figure.get("references", []))
     ]
-    file = csv_name(claim["id"], figure)
+    file = csv_name(owner, figure)
     few = 0 < len(figure["rows"]) <= MOST_TABLE_ROWS
     return Picture(
         figure=figure,
@@ -169,9 +169,7 @@ def _note(note: figures.Note, words: Words) -> str:
 def _inline_csv(results: Results) -> dict[str, str]:
     """File name → a link that holds the file, the smallest first while there is room."""
     contents = {
-        csv_name(claim["id"], figure): csv_content(figure)
-        for claim in results["claims"]
-        for figure in claim["figures"]
+        csv_name(owner, figure): csv_content(figure) for owner, figure in figures_of(results)
     }
     links: dict[str, str] = {}
     room = CSV_ROOM

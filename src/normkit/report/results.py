@@ -6,7 +6,7 @@ import difflib
 import math
 import re
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import (
     Any,
     Literal,
@@ -19,10 +19,12 @@ from typing import (
     is_typeddict,
 )
 
-from normkit.report.schema import SCHEMA, Figure, Results, Verdict
+from normkit.report.schema import SCHEMA, Figure, Lesson, LessonTable, Maps, Results, Verdict
 
 # Claim and figure ids become anchors and file names.
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+# Where a number stands in a formula: {name}, or {name()} behind another sign.
+PLACES = re.compile(r"\{(\w+)(\(\))?\}")
 
 
 class ResultsError(ValueError):
@@ -64,7 +66,11 @@ written by another version of normkit: use that version, or run the study again
         )
     _check(results, Results, "results")
     document = cast(Results, results)
-    _check_ids((claim["id"] for claim in document["claims"]), 'results["claims"]')
+    # The lesson's figures name their files as a claim's do.
+    ids = ["lesson"] if "lesson" in document else []
+    _check_ids([*ids, *(claim["id"] for claim in document["claims"])], 'results["claims"]')
+    if "lesson" in document:
+        _check_lesson(document["lesson"])
     for number, claim in enumerate(document["claims"]):
         for index, verdict in enumerate(claim["verdicts"]):
             _check_confidence(verdict, f'results["claims"][{number}]["verdicts"][{index}]')
@@ -159,6 +165,73 @@ def _check_ids(ids: Iterable[str], place: str) -> None:
         seen.add(name)
 
 
+def _check_lesson(lesson: Lesson) -> None:
+    place = 'results["lesson"]["steps"]'
+    steps = lesson["steps"]
+    _check_ids((step["id"] for step in steps), place)
+    # The figures of all steps name files beside each other.
+    _check_ids((figure["id"] for step in steps for figure in step["figures"]), place)
+    for number, step in enumerate(steps):
+        at = f"{place}[{number}]"
+        for index, figure in enumerate(step["figures"]):
+            _check_rows(figure, f'{at}["figures"][{index}]')
+        for index, formula in enumerate(step["formulas"]):
+            for name in PLACES.findall(formula["form"]):
+                if name[0] not in formula["values"]:
+                    raise ResultsError(
+                        f'{at}["formulas"][{index}] has a place for "{name[0]}" but no such value'
+                    )
+        for index, table in enumerate(step["tables"]):
+            _check_table(table, len(lesson["images"]), f'{at}["tables"][{index}]')
+        if step["maps"] is not None:
+            _check_maps(step["maps"], f'{at}["maps"]')
+    for number, term in enumerate(lesson["terms"]):
+        paper = term["paper"]
+        # It becomes a link, which must not be one that runs anything.
+        if paper is not None and not paper["address"].startswith("https://"):
+            raise ResultsError(
+                f'results["lesson"]["terms"][{number}]["paper"]["address"] must begin with '
+                f"https://, got {_shown(paper['address'])}"
+            )
+
+
+def _check_table(table: LessonTable, images: int, place: str) -> None:
+    for index, row in enumerate(table["rows"]):
+        if len(row["cells"]) != len(table["columns"]):
+            raise ResultsError(
+                f'{place}["rows"][{index}] must have a cell for each of the '
+                f"{len(table['columns'])} columns, got {len(row['cells'])}"
+            )
+        if row["image"] is not None and not 0 <= row["image"] < images:
+            raise ResultsError(
+                f'{place}["rows"][{index}]["image"] must be one of the {images} images, '
+                f"got {row['image']}"
+            )
+
+
+def _check_maps(maps: Maps, place: str) -> None:
+    if len(maps["size"]) != 2 or min(maps["size"]) < 1:
+        raise ResultsError(
+            f'{place}["size"] must be rows and columns of a map, got {_shown(maps["size"])}'
+        )
+    count = math.prod(maps["size"])
+    channels = {len(row) for row in maps["values"]}
+    sizes = {len(cells) for row in maps["values"] for cells in row}
+    if len(channels) != 1 or sizes != {count}:
+        raise ResultsError(
+            f'{place}["values"] must hold a map of {count} numbers for every image and channel'
+        )
+
+
+def figures_of(results: Results) -> Iterator[tuple[str, Figure]]:
+    """Every figure of a document, with the id of the claim it belongs to, or "lesson"."""
+    if "lesson" in results:
+        for step in results["lesson"]["steps"]:
+            yield from (("lesson", figure) for figure in step["figures"])
+    for claim in results["claims"]:
+        yield from ((claim["id"], figure) for figure in claim["figures"])
+
+
 def _check_confidence(verdict: Verdict, place: str) -> None:
     share = verdict.get("confidence")
     if share is not None and not 0 < share < 1:
@@ -172,6 +245,8 @@ def _check_rows(figure: Figure, place: str) -> None:
     shade = figure.get("value")
     if figure["kind"] == "heat" and shade is None:
         raise ResultsError(f'{place} is a heat map: it needs "value", the field that is its colour')
+    if figure["kind"] == "ridges" and shade is None:
+        raise ResultsError(f'{place} has ridges: it needs "value", the field that is their height')
     heat = figure["kind"] == "heat"
     fields = [figure["x"]["field"], figure["y"]["field"], figure["series"], figure.get("facet")]
     fields += [figure.get("low"), figure.get("high"), shade["field"] if shade else None]

@@ -18,7 +18,7 @@ Outcome = Literal["supported", "refuted", "inconclusive"]
 Claimed = Literal["greater", "less", "equal"]
 EffectStyle = Literal["ratio", "difference", "points", "share", "log10", "value"]
 ColumnFormat = Literal["percent", "number", "seconds", "milliseconds", "bytes", "ratio", "rate"]
-FigureKind = Literal["lines", "points", "intervals", "heat", "histogram"]
+FigureKind = Literal["lines", "points", "intervals", "heat", "histogram", "ridges"]
 Cell = str | float | bool | None
 
 
@@ -145,7 +145,7 @@ class Axis(TypedDict):
 
 
 class Shade(TypedDict):
-    """What the colour of a heat map's cell means."""
+    """What the colour of a heat map's cell means, or the height of a ridge."""
 
     field: str
     label: Text
@@ -192,6 +192,96 @@ class Claim(TypedDict):
     figures: list[Figure]
 
 
+class LessonImage(TypedDict):
+    """One image of the batch: a PNG in base64, and what it is."""
+
+    png: str
+    label: Text
+
+
+class Formula(TypedDict):
+    """`form` with a number where `{name}` stands; `{name()}` puts a negative in parentheses."""
+
+    form: str
+    values: dict[str, float]
+
+
+class LessonColumn(TypedDict):
+    label: Text
+    norm: str | None
+
+
+class LessonRow(TypedDict):
+    """`image` is the place of the image that the row is about; `marked` a cell to point out."""
+
+    label: Text
+    image: int | None
+    cells: list[float | None]
+    marked: int | None
+
+
+class LessonTable(TypedDict):
+    caption: Text
+    head: Text
+    columns: list[LessonColumn]
+    rows: list[LessonRow]
+
+
+class MapsPanel(TypedDict):
+    """One norm's picture: `shared` lists the maps, as [image, channel], of one set of values."""
+
+    norm: str
+    said: Text
+    shared: list[list[int]]
+
+
+class Maps(TypedDict):
+    """The maps of some images and channels; `values` by image, channel and position."""
+
+    title: Text
+    caption: Text
+    across: Text
+    down: Text
+    size: list[int]
+    first_channel: int
+    values: list[list[list[float]]]
+    panels: list[MapsPanel]
+
+
+class LessonStep(TypedDict):
+    id: str
+    title: Text
+    said: list[Text]
+    formulas: list[Formula]
+    maps: Maps | None
+    tables: list[LessonTable]
+    figures: list[Figure]
+    after: list[Text]
+
+
+class Paper(TypedDict):
+    name: str
+    address: str
+
+
+class Term(TypedDict):
+    """What a term means, or a norm, whose name stands in place of the term."""
+
+    term: Text
+    meaning: Text
+    norm: str | None
+    paper: Paper | None
+
+
+class Lesson(TypedDict):
+    """How a batch is normalised, in the numbers of the study's own network."""
+
+    lead: list[Text]
+    images: list[LessonImage]
+    steps: list[LessonStep]
+    terms: list[Term]
+
+
 class Results(TypedDict):
     schema: int
     title: Text
@@ -212,4 +302,5 @@ class Results(TypedDict):
     recipe: Recipe
     choices: Choices
     advice: NotRequired[Advice]
+    lesson: NotRequired[Lesson]
     claims: list[Claim]

@@ -149,6 +149,18 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "这些区间合起来具有 95 % 的置信度（Holm 方法），其余区间各自为 95 %。"
         "所有随机种子使用同一数据划分。",
     ),
+    # The lesson
+    "lesson_title": ("How a batch is normalised", "一批数据如何被归一化"),
+    "lesson_images": (
+        "The first images of the batch, as they were before standardisation",
+        "该批次的前几张图像（标准化之前）",
+    ),
+    "lesson_unit": ("in units of {unit}", "单位：{unit}"),
+    "lesson_marked": ("the value that is followed", "所跟踪的数值"),
+    "lesson_terms": ("What the terms mean", "术语"),
+    "lesson_paper": ("Paper", "论文"),
+    "key_shared": ("framed: one set, stronger where larger", "框内：同一组，颜色越浓数值越大"),
+    "key_apart": ("grey: all other values", "灰色：其余数值"),
     # A claim's section
     "textbook": ("What textbooks say", "教科书怎么说"),
     "measured": ("How it was measured", "如何测量"),

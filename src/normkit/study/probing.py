@@ -11,9 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from normkit.functional.names import unknown_name
+from normkit.nn.catalogue import default_groups
 from normkit.probes.covariate_shift import covariate_shift
 from normkit.probes.decorrelation import decorrelation
+from normkit.probes.distributions import distribution
 from normkit.probes.gradients import gradient_norms, slope_per_layer
+from normkit.probes.lesson import lesson
 from normkit.probes.parameter_distribution import folded_spectral_norms, weights
 from normkit.probes.restore import unchanged
 from normkit.probes.stability import losses_along_gradient, spread_between_steps
@@ -62,6 +65,23 @@ def both_ends(spec: TrialSpec) -> dict[int, str]:
     return {0: "start", spec.steps: "end"} if spec.steps else {0: "start"}
 
 
+def at_the_end(spec: TrialSpec) -> dict[int, str]:
+    """After training."""
+    return {spec.steps: "end"} if spec.steps else {}
+
+
+def along_training(spec: TrialSpec) -> dict[int, str]:
+    """Six checkpoints: before training, after it, and between them evenly in log steps."""
+    points = [point for point in checkpoints(spec.steps, spec.test) if point > 0]
+    between = [points[round(i * (len(points) - 1) / 4)] for i in range(5)] if points else []
+    return {step: str(step) for step in (0, *between)}
+
+
+def now_and_then(spec: TrialSpec) -> dict[int, str]:
+    """At every other checkpoint but the start, and after training."""
+    return {step: str(step) for step in checkpoints(spec.steps, spec.test)[::-2][::-1] if step}
+
+
 # Catalogue name → the sets of values that the norm standardises together.
 AXES = {
     "none": "batch",
@@ -72,16 +92,6 @@ AXES = {
     "channel_layer": "position",
     "rms": "position",
 }
-
-
-def now_and_then(spec: TrialSpec) -> dict[int, str]:
-    """At every other checkpoint but the start, and after training."""
-    return {step: str(step) for step in checkpoints(spec.steps, spec.test)[::-2][::-1] if step}
-
-
-def at_the_end(spec: TrialSpec) -> dict[int, str]:
-    """After training."""
-    return {spec.steps: "end"} if spec.steps else {}
 
 
 def _gradients(scene: Scene) -> dict[str, Any]:
@@ -209,10 +219,24 @@ def _scale(scene: Scene) -> dict[str, Any]:
     return {"test_error": errors}
 
 
+def _lesson(scene: Scene) -> dict[str, Any]:
+    norms = [layer.norm for layer in layers(scene.model) if layer.norm is not None]
+    return lesson(scene.model, norms, *scene.batch, default_groups)
+
+
+def _distributions(scene: Scene) -> dict[str, Any]:
+    norms = [layer.norm for layer in layers(scene.model) if layer.norm is not None]
+    place, (images, _) = len(norms) // 2, scene.batch
+    found = distribution(scene.model, norms[place], images) if norms else None
+    return {"layer": place + 1, "found": found}
+
+
 PROBES: dict[str, Probe] = {
     "covariate_shift": Probe(_covariate_shift, now_and_then, cost=6),
     "decorrelation": Probe(_decorrelation, both_ends, cost=20),
+    "distributions": Probe(_distributions, along_training, cost=1),
     "gradients": Probe(_gradients, both_ends, cost=6),
+    "lesson": Probe(_lesson, at_the_end, cost=10),
     "parameter_distribution": Probe(_parameter_distribution, both_ends, cost=15),
     "scale": Probe(_scale, at_the_end, cost=15),
     "stability": Probe(_stability, now_and_then, cost=4),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from normkit.data import Dataset
-from normkit.study import choices
+from normkit.study import choices, lesson
 from normkit.study.bilingual import Text, text
 from normkit.study.claim import Finding
 from normkit.study.claims import claims
@@ -53,7 +53,10 @@ class Progress:
         return self.ran + self.reused
 
     def complete(self, engine: Engine) -> tuple[dict[str, Finding], dict[str, Any]]:
-        """Judge every claim and fill the table of choices, running the trials they need."""
+        """Judge every claim and fill the table of choices, running the trials they need.
+
+        Those that the lesson is told from run too.
+        """
         while True:
             wanted: dict[str, Task] = {}
             findings: dict[str, Finding] = {}
@@ -65,6 +68,10 @@ class Progress:
                     _merge(wanted, need.tasks)
             try:
                 table = choices.compare(self.context)
+            except NeedTrials as need:
+                _merge(wanted, need.tasks)
+            try:
+                lesson.ask(self.context)
             except NeedTrials as need:
                 _merge(wanted, need.tasks)
             if not wanted:

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping
 
 from normkit.data import Dataset
-from normkit.study import choices
+from normkit.study import choices, lesson
 from normkit.study.claims import claims
 from normkit.study.context import Context
 from normkit.study.engine import Engine, Failure, Task, WorkerError
@@ -26,6 +26,7 @@ def rehearse(plan: Plan) -> list[Task]:
     for name in plan.claims:
         claims()[name].judge(context)
     choices.compare(context)
+    lesson.ask(context)
     return list(source.asked.values())
 
 

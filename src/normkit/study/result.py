@@ -13,6 +13,7 @@ import torch
 
 import normkit
 from normkit.data import Dataset
+from normkit.study import lesson
 from normkit.study.advice import advise
 from normkit.study.bilingual import Text, text
 from normkit.study.claim import Finding
@@ -120,6 +121,7 @@ def document(
         "recipe": _recipe(plan, context.recipe),
         "choices": choices,
         "advice": advise(context, judged),
+        "lesson": lesson.tell(context, data),
         "claims": [_claim(plan, name, judged[name], findings[name]) for name in judged],
     }
 

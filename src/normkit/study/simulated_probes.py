@@ -167,10 +167,17 @@ def _scale(look: Look) -> dict[str, Any]:
     return {moment: {"test_error": errors} for moment in look.moments("scale").values()}
 
 
+def _nothing(_: Look) -> dict[str, Any]:
+    """Of what is shown and never judged."""
+    return {}
+
+
 SIMULATED: dict[str, Callable[[Look], dict[str, Any]]] = {
     "covariate_shift": _covariate_shift,
     "decorrelation": _decorrelation,
+    "distributions": _nothing,
     "gradients": _gradients,
+    "lesson": _nothing,
     "parameter_distribution": _parameter_distribution,
     "scale": _scale,
     "stability": _stability,

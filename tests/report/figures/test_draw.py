@@ -12,13 +12,10 @@ from tests.report.example import results
 from normkit.report.figures import Drawing, Note, Styles, draw, heat
 from normkit.report.figures.style import NORMS
 from normkit.report.figures.view import View
+from normkit.report.results import figures_of, read
 from normkit.report.schema import Results
 
-FIGURES = {
-    (claim["id"], figure["id"]): figure
-    for claim in results()["claims"]
-    for figure in claim["figures"]
-}
+FIGURES = {(owner, figure["id"]): figure for owner, figure in figures_of(read(results()))}
 
 
 def drawn(figure: dict[str, Any], prefix: str = "f") -> Drawing:
@@ -267,3 +264,35 @@ def test_names_in_any_script_are_left_to_the_browsers_fonts() -> None:
     for row in figure["rows"]:
         row["norm"] = "批归一化"
     assert "批归一化" in words_in(drawn(figure).panels[0].svg)
+
+
+def ridges(**fields: Any) -> dict[str, Any]:
+    """Three ridges, their steps out of order."""
+    label = {"en": "", "zh": ""}
+    rows = [
+        {"norm": "batch", "step": step, "x": x + step, "share": share}
+        for step in (20, 3, 100)
+        for x, share in ((0, 1.0), (1, 4.0), (2, 2.0))
+    ]
+    shade = {"field": "share", "label": label, "format": "number"}
+    y = {"field": "step", "label": label, "scale": "category"}
+    return small(kind="ridges", y=y, value=shade, rows=rows, **fields)
+
+
+def test_ridges_stand_one_below_the_other_in_the_order_of_their_numbers() -> None:
+    words = words_in(drawn(ridges()).panels[0].svg)
+    assert [word for word in words if word in ("3", "20", "100")][-3:] == ["3", "20", "100"]
+
+
+def test_every_ridge_is_as_high_as_the_others() -> None:
+    flat = ridges()
+    for row in flat["rows"]:
+        row["share"] /= row["step"]
+    assert drawn(flat) == drawn(ridges())
+
+
+def test_a_ridge_without_a_number_is_left_out_and_the_others_drawn() -> None:
+    figure = ridges()
+    for row in figure["rows"]:
+        row["share"] = None if row["step"] == 20 else row["share"]
+    assert drawn(figure).panels[0].svg.count("opacity: 0.22") == 2

@@ -14,7 +14,7 @@ from matplotlib.axis import Axis as DrawnAxis
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from normkit.report import formats
-from normkit.report.figures import heat, histogram, intervals, lines, points
+from normkit.report.figures import heat, histogram, intervals, lines, points, ridges
 from normkit.report.figures.canvas import Canvas
 from normkit.report.figures.style import DASHES, MUTED, Styles
 from normkit.report.figures.view import Row, View, name_of
@@ -22,7 +22,7 @@ from normkit.report.figures.view import Row, View, name_of
 if TYPE_CHECKING:
     from normkit.report.schema import Axis, Figure
 
-_SINGLE, _PANEL = (480.0, 285.0), (340.0, 235.0)
+_SINGLE, _PANEL, _RIDGES = (480.0, 285.0), (340.0, 235.0), (260.0, 190.0)
 # So few values along x are each worth a tick of their own.
 _FEW_PLACES = 8
 # Over so many decades powers of ten read better than zeros.
@@ -79,7 +79,7 @@ def draw(figure: Figure, styles: Styles, prefix: str, names: dict[str | None, st
 def _legend(view: View) -> list[str]:
     """The series to explain: none where the axis or the panels already name them."""
     named = {view.facet, view.x["field"] if view.categories else None}
-    if view.kind == "heat" or view.figure["series"] in named:
+    if view.kind == "heat" or view.figure["series"] in named or view.ridged:
         return []
     return [str(name) for name in view.series]
 
@@ -105,6 +105,9 @@ def _panel(view: View, facet: str | None, prefix: str, name: str) -> str:
     if view.kind == "heat":
         return _heat_panel(view, rows, _SINGLE[0], prefix, name)
     left, bottom = 56.0, 30.0
+    if view.ridged:
+        width, height = (width, height) if len(view.facets) == 1 else _RIDGES
+        left = 16 + 1.3 * _longest(view.lanes)
     if view.sideways:
         left = 20 + _longest(view.categories)
         lanes = 1 if points.separate(view) else max(1, len(view.series))
@@ -120,12 +123,14 @@ def _panel(view: View, facet: str | None, prefix: str, name: str) -> str:
         "points": points.draw,
         "intervals": intervals.draw,
         "histogram": histogram.draw,
+        "ridges": ridges.draw,
     }[view.kind]
     draw_kind(canvas.axes, rows, view)
     _limits(canvas, view, facet)
     # Once the limits stand, or each line would move them.
     _references(canvas, view)
-    return canvas.svg(prefix, name, "wide" if len(view.facets) == 1 else "panel")
+    many = "ridge" if view.ridged else "panel"
+    return canvas.svg(prefix, name, "wide" if len(view.facets) == 1 else many)
 
 
 def _slanted(view: View, width: float) -> bool:
@@ -149,7 +154,11 @@ def _axes(canvas: Canvas, view: View, facet: str | None, slanted: bool) -> None:
     else:
         axes.set_yscale("log" if view.y["scale"] == "log" else "linear")
         axes.set_xscale("log" if view.x["scale"] == "log" else "linear")
-    _ticks(along, view.y, view.y_limits, 6 if len(view.facets) == 1 else 4)
+    if view.ridged:
+        along.set_major_locator(FixedLocator([lane + 0.5 for lane in range(len(view.lanes))]))
+        along.set_major_formatter(FuncFormatter(lambda at, _: view.lanes[round(at - 0.5)]))
+    else:
+        _ticks(along, view.y, view.y_limits, 6 if len(view.facets) == 1 else 4)
     along.grid(True)
     if view.categories:
         across.set_major_locator(FixedLocator([float(i) for i in range(len(view.categories))]))
@@ -159,7 +168,12 @@ def _axes(canvas: Canvas, view: View, facet: str | None, slanted: bool) -> None:
             axes.tick_params(axis="x", rotation=40)
             _anchor(axes)
     else:
-        _ticks(across, view.x, view.x_limits[facet], 7 if len(view.facets) == 1 else 4)
+        _ticks(
+            across,
+            view.x,
+            view.x_limits[facet],
+            7 if len(view.facets) == 1 else 3 if view.ridged else 4,
+        )
         places = points.distinct_places(view)
         if view.kind == "points" and len(places) <= _FEW_PLACES:
             across.set_major_locator(FixedLocator(places))
@@ -193,7 +207,7 @@ def _limits(canvas: Canvas, view: View, facet: str | None) -> None:
         axes.set_ylim(len(view.categories) - 0.4, -0.6)
         axes.set_xlim(limits)
     else:
-        axes.set_ylim(limits)
+        axes.set_ylim((len(view.lanes) - 0.4, -0.5) if view.ridged else limits)
         axes.set_xlim(_x_limits(view, facet))
 
 

@@ -7,7 +7,7 @@ from matplotlib.patches import Rectangle
 
 from normkit.report import formats
 from normkit.report.figures.style import INK, MUTED, SHADE, SHADE_INK
-from normkit.report.figures.view import Row, View, name_of
+from normkit.report.figures.view import Row, View, name_of, ordered
 
 _LIGHTEST, _DARKEST = 0.05, 0.95
 # The strength of shade from which light text reads better than dark text.
@@ -16,10 +16,7 @@ _LIGHT_TEXT = 0.55
 
 def names(view: View, field: str) -> list[str]:
     """The columns or rows of the grid: numbers in order, names as they come."""
-    values = list(dict.fromkeys(row[field] for row in view.rows))
-    if all(isinstance(value, int | float) for value in values):
-        values.sort(key=lambda value: float(value or 0))
-    return [name_of(value) for value in values]
+    return ordered(row[field] for row in view.rows)
 
 
 def value_limits(view: View) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from normkit.report.results import figures_of
 from normkit.report.schema import Results
 
 
@@ -94,10 +95,10 @@ class Styles:
         names = [row["norm"] for row in results["choices"]["rows"]]
         for claim in results["claims"]:
             names += [verdict["norm"] for verdict in claim["verdicts"]]
-            for figure in claim["figures"]:
-                series = figure["series"]
-                if series is not None:
-                    names += [str(row[series]) for row in figure["rows"]]
+        for _, figure in figures_of(results):
+            series = figure["series"]
+            if series is not None:
+                names += [str(row[series]) for row in figure["rows"]]
         return cls(names)
 
     def __getitem__(self, name: str) -> Style:

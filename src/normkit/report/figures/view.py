@@ -32,18 +32,22 @@ class View:
         self.facets = self.distinct(self.facet) if self.facet else [None]
         self.series = self.distinct(figure["series"]) if figure["series"] else []
         # Names read best from top to bottom, so points and intervals by category lie on their side.
+        self.ridged = self.kind == "ridges"
         self.sideways = self.kind in ("points", "intervals") and self.x["scale"] == "category"
         self.categories = self.distinct(self.x["field"]) if self.x["scale"] == "category" else []
+        # What a panel of ridges has from top to bottom: numbers in order, names as they come.
+        self.lanes = ordered(row[self.y["field"]] for row in self.rows) if self.ridged else []
         self.missing: dict[str, Counter[str]] = {}
         references = figure.get("references", [])
         fields = [self.y["field"], *(field for field in (self.low, self.high) if field)]
         upright = [reference for reference in references if reference["axis"] == "x"]
         across = [reference for reference in references if reference["axis"] == "y"]
         self.y_limits = self._limits(self.rows, self.y, fields, across)
-        # Panels share their axes, save that lines and histograms may end where their own rows do.
+        # Panels share their axes, save that lines and histograms may end where their own rows do,
+        # and so may ridges.
         self.x_limits = {
             facet: self._limits(
-                self.panel(facet) if self.kind in ("lines", "histogram") else self.rows,
+                self.panel(facet) if self.kind in ("lines", "histogram", "ridges") else self.rows,
                 self.x,
                 [self.x["field"]],
                 upright,
@@ -128,11 +132,23 @@ class View:
         pad = 0.05 * (high - low)
         if self.kind == "histogram" and axis is self.y:
             low, high = min(0.0, low), high + pad
-        elif axis is self.x and self.kind in ("lines", "histogram"):
+        elif axis is self.x and self.kind in ("lines", "histogram", "ridges"):
             low, high = low - pad / 4, high + pad / 4
         else:
             low, high = low - pad, high + pad
         return (10**low, 10**high) if log else (low, high)
+
+
+def ordered(values: Iterable[Cell]) -> list[str]:
+    """Distinct cells as names: numbers in order, names as they come.
+
+    >>> ordered([10, 2, 2]), ordered(["he", 1])
+    (['2', '10'], ['he', '1'])
+    """
+    distinct = list(dict.fromkeys(values))
+    if all(isinstance(value, int | float) for value in distinct):
+        distinct.sort(key=lambda value: float(value or 0))
+    return [name_of(value) for value in distinct]
 
 
 def _around(value: float) -> Limits:
