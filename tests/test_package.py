@@ -29,7 +29,9 @@ def test_every_public_name_resolves(name: str) -> None:
     assert name in dir(nk)
 
 
-@pytest.mark.parametrize("name", ["StoreError", "Study", "StudyResult", "WorkerError"])
+@pytest.mark.parametrize(
+    "name", ["StoreError", "Study", "StudyComparison", "StudyResult", "WorkerError"]
+)
 def test_every_public_name_of_the_study_resolves(name: str) -> None:
     import normkit.study
 

@@ -55,7 +55,7 @@ PLAN = Plan(
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with what the README's commands name: images, arrays and a finished study."""
+    """A folder with what the README's commands name: images, arrays and finished studies."""
     generator = np.random.default_rng(0)
     for name in "ab":
         for i in range(120):
@@ -67,7 +67,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "FILE.npz").rename(tmp_path / "FILE")
     study = tmp_path / "studies" / "digits"  # where `make study` puts it
     study.mkdir(parents=True)
-    (study / "results.json").write_text(build.SAMPLE.read_text("utf-8"), "utf-8")
+    again = tmp_path / "studies" / "again"
+    again.mkdir()
+    for folder in (study, again):
+        (folder / "results.json").write_text(build.SAMPLE.read_text("utf-8"), "utf-8")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -15,13 +15,14 @@ CHINESE = re.compile(r"[\u4e00-\u9fff]")
 SIGNS_ALONE = {
     "comma",
     "list_separator",
+    "and",
     "clause_separator",
     "space",
     "stop",
     "colon",
     "parentheses",
 }
-SIGNS_ALONE |= {"facts_model", "machine_line"}
+SIGNS_ALONE |= {"facts_model", "machine_line", "contradiction", "part_differs"}
 
 
 def fields(text: str) -> set[str]:

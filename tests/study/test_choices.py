@@ -28,3 +28,12 @@ def test_a_best_rate_at_the_edge_of_what_was_tried_is_told(
     note = compare(Context(full_plan, source()))["note"]
     assert ("For `batch` the best rate lies at the edge of those tried" in note["en"]) is told
     assert ("`batch` 的最佳学习率位于所试范围的边缘" in note["zh"]) is told
+
+
+def test_columns_tell_what_their_numbers_stand_on(full_plan: Plan) -> None:
+    columns = compare(Context(full_plan, SimulatedTrials()))["columns"]
+    assert {column["id"]: column["depends"] for column in columns if column["depends"]} == {
+        "steps": ["target"],
+        "seconds": ["target", "machine"],
+        "seconds_per_step": ["machine"],
+    }

@@ -43,12 +43,39 @@ def test_the_report_goes_where_it_is_told(finished: Any, tmp_path: Path) -> None
     }
 
 
-@pytest.mark.parametrize("content", [None, "", "{}", "[]", '{"schema": 99}'])
+@pytest.mark.parametrize("content", [None, "", "{}", "[]"])
 def test_a_folder_without_results_is_refused(tmp_path: Path, content: str | None) -> None:
     if content is not None:
         (tmp_path / "results.json").write_text(content)
     with pytest.raises(StoreError, match=r"holds no readable results\.json: run `normkit study"):
         StudyResult.load(tmp_path)
+
+
+def test_results_of_another_schema_are_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "results.json").write_text('{"schema": 99}')
+    with pytest.raises(StoreError, match=r"schema 1, got 99 in .*; use that version"):
+        StudyResult.load(tmp_path)
+
+
+def test_what_a_number_stands_on_is_told(full_plan: Plan) -> None:
+    context = Context(full_plan, SimulatedTrials())
+    told = {
+        (name, verdict.id): verdict.to_dict()["depends"]
+        for name in full_plan.claims
+        for verdict in claims()[name].judge(context).verdicts
+    }
+    assert {place: depends for place, depends in told.items() if depends} == {
+        ("convergence", "steps"): ["target"],
+        ("convergence", "steps_same_rate"): ["target"],
+        ("convergence", "seconds"): ["target", "machine"],
+        ("convergence", "seconds_same_rate"): ["target", "machine"],
+        ("learning_rate", "largest"): ["threshold"],
+        ("initialisation", "share_base"): ["threshold"],
+        ("initialisation", "share_tuned"): ["threshold"],
+        ("initialisation", "spread"): ["threshold"],
+        ("depth", "deepest"): ["threshold"],
+        ("cost", "seconds"): ["machine"],
+    }
 
 
 def test_holms_family_is_one_verdict_of_each_headline_claim(full_plan: Plan) -> None:

@@ -48,14 +48,48 @@ def html(results: Mapping[str, Any], lang: str = "en") -> str:
 def render(results: Results, lang: str, siblings: Mapping[str, str]) -> str:
     """The page in one language, with links to its siblings: language → file name."""
     words = Words(lang)
-    environment = Environment(
+    styles = figures.Styles.of(results)
+    inline = _inline_csv(results)
+    pictures = {
+        (owner, figure["id"]): _picture(owner, figure, styles, words, inline)
+        for owner, figure in figures_of(results)
+    }
+    return (
+        environment(words)
+        .get_template("report.html.j2")
+        .render(
+            results=results,
+            lang=lang,
+            siblings=siblings,
+            colours=colours(),
+            summary=summary.summarise(results, words),
+            sentence=summary.sentence(results, words),
+            norms=tables.verdict_norms(results),
+            verdict_rows=tables.verdict_rows(results),
+            strips=_strips(results),
+            choices=tables.choice_cells(results),
+            headline=summary.headline_norm(results),
+            outcome_of=_outcome_of,
+            questions=tables.questions,
+            pictures=pictures,
+            lesson=lesson.view(results["lesson"], words) if "lesson" in results else None,
+            duration=_duration(results["seconds"], words),
+            started=results["started"].replace("T", " ")[:16],
+            most_classes=MOST_CLASSES,
+        )
+    )
+
+
+def environment(words: Words) -> Environment:
+    """What every page is made in: the templates, the words and the ways to write numbers."""
+    made = Environment(
         loader=PackageLoader("normkit.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {
+    made.globals |= {
         "w": words,
         "pick": words.pick,
         "inline": lambda text: _inline(words.pick(text)),
@@ -63,32 +97,7 @@ def render(results: Results, lang: str, siblings: Mapping[str, str]) -> str:
         "verdict_text": lambda verdict: VerdictText.of(verdict, words),
         "shown_cell": lambda cell: _cell(cell, words),
     }
-    styles = figures.Styles.of(results)
-    inline = _inline_csv(results)
-    pictures = {
-        (owner, figure["id"]): _picture(owner, figure, styles, words, inline)
-        for owner, figure in figures_of(results)
-    }
-    return environment.get_template("report.html.j2").render(
-        results=results,
-        lang=lang,
-        siblings=siblings,
-        colours=_colours(),
-        summary=summary.summarise(results, words),
-        sentence=summary.sentence(results, words),
-        norms=tables.verdict_norms(results),
-        verdict_rows=tables.verdict_rows(results),
-        strips=_strips(results),
-        choices=tables.choice_cells(results),
-        headline=summary.headline_norm(results),
-        outcome_of=_outcome_of,
-        questions=tables.questions,
-        pictures=pictures,
-        lesson=lesson.view(results["lesson"], words) if "lesson" in results else None,
-        duration=_duration(results["seconds"], words),
-        started=results["started"].replace("T", " ")[:16],
-        most_classes=MOST_CLASSES,
-    )
+    return made
 
 
 @dataclass(frozen=True)
@@ -199,7 +208,7 @@ def _outcome_of(claim: Claim, norm: str) -> str | None:
     return summary.outcome(verdicts) if verdicts else None
 
 
-def _colours() -> Markup:
+def colours() -> Markup:
     """The series' colours as CSS, for the light scheme and the dark one."""
     light = "".join(f"--{each.variable}:{each.light};" for each in style.all_styles())
     dark = "".join(f"--{each.variable}:{each.dark};" for each in style.all_styles())

@@ -64,7 +64,7 @@ written by another version of normkit: use that version, or run the study again
             "the document was written by another version of normkit: "
             "use that version, or run the study again"
         )
-    _check(results, Results, "results")
+    conforms(results, Results, "results")
     document = cast(Results, results)
     # The lesson's figures name their files as a claim's do.
     ids = ["lesson"] if "lesson" in document else []
@@ -81,12 +81,12 @@ written by another version of normkit: use that version, or run the study again
     return document
 
 
-def _check(value: object, expected: Any, place: str) -> None:
+def conforms(value: object, expected: Any, place: str) -> None:
     origin, choices = get_origin(expected), get_args(expected)
     if is_typeddict(expected):
         _check_typed(value, expected, place)
     elif origin is NotRequired:
-        _check(value, choices[0], place)
+        conforms(value, choices[0], place)
     elif origin is Literal:
         if value not in choices:
             raise ResultsError(_unknown(value, choices, place))
@@ -96,12 +96,12 @@ def _check(value: object, expected: Any, place: str) -> None:
         if not isinstance(value, list | tuple):
             raise ResultsError(f"{place} must be a list, got {_shown(value)}")
         for index, item in enumerate(value):
-            _check(item, choices[0], f"{place}[{index}]")
+            conforms(item, choices[0], f"{place}[{index}]")
     elif origin is dict:
         if not isinstance(value, Mapping):
             raise ResultsError(f"{place} must be a mapping, got {_shown(value)}")
         for key, item in value.items():
-            _check(item, choices[1], f'{place}["{key}"]')
+            conforms(item, choices[1], f'{place}["{key}"]')
     else:
         _check_plain(value, expected, place)
 
@@ -111,7 +111,7 @@ def _check_typed(value: object, expected: Any, place: str) -> None:
         raise ResultsError(f"{place} must be a mapping, got {_shown(value)}")
     for key, hint in get_type_hints(expected, include_extras=True).items():
         if key in value:
-            _check(value[key], hint, f'{place}["{key}"]')
+            conforms(value[key], hint, f'{place}["{key}"]')
         elif get_origin(hint) is not NotRequired:
             close = difflib.get_close_matches(key, map(str, value), n=1)
             hint_text = f'; it has "{close[0]}": is that the one?' if close else ""
@@ -123,7 +123,7 @@ def _check_union(value: object, choices: tuple[Any, ...], place: str) -> None:
         return
     others = [choice for choice in choices if choice is not type(None)]
     if len(others) == 1:
-        _check(value, others[0], place)
+        conforms(value, others[0], place)
         return
     for choice in others:
         if _is_plain(value, choice):

@@ -19,6 +19,9 @@ Claimed = Literal["greater", "less", "equal"]
 EffectStyle = Literal["ratio", "difference", "points", "share", "log10", "value"]
 ColumnFormat = Literal["percent", "number", "seconds", "milliseconds", "bytes", "ratio", "rate"]
 FigureKind = Literal["lines", "points", "intervals", "heat", "histogram", "ridges"]
+Condition = Literal["target", "threshold", "machine"]
+"""What a number stands on that each study finds for itself: the target that is to be reached, the
+accuracy from which a run counts as trained, or the machine that keeps the time."""
 Cell = str | float | bool | None
 
 
@@ -64,7 +67,11 @@ class Model(TypedDict):
 
 
 class Recipe(TypedDict):
-    """The base recipe: the one in which the network without normalization trains."""
+    """The base recipe: the one in which the network without normalization trains.
+
+    `target` is the training accuracy whose first reaching is timed, `threshold` that from which a
+    run counts as trained.
+    """
 
     init: str
     depth: int | None
@@ -73,6 +80,8 @@ class Recipe(TypedDict):
     optimizer: str
     momentum: float | None
     rates: dict[str, float | None]
+    target: NotRequired[float | None]
+    threshold: NotRequired[float | None]
     seeds: list[int]
     seeds_told: Text
     why: Text
@@ -84,6 +93,7 @@ class Column(TypedDict):
     title: Text
     format: ColumnFormat
     better: Literal["low", "high"] | None
+    depends: NotRequired[list[Condition]]
 
 
 class Measured(TypedDict):
@@ -132,6 +142,7 @@ class Verdict(TypedDict):
     claimed: Claimed
     style: EffectStyle
     unit: Text
+    depends: NotRequired[list[Condition]]
     confidence: NotRequired[float]
     seeds: int
     detectable: float | None

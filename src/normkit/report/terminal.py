@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import io
-import shutil
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rich import box
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
-from rich.text import Text as Line
 
 from normkit.report import confidence, details, formats, summary, tables
+from normkit.report.console import clean, printed, titled_table, width_or_terminals
 from normkit.report.results import read
 from normkit.report.schema import Results, Verdict
 from normkit.report.verdict_text import VerdictText
@@ -20,8 +17,6 @@ from normkit.report.words import Words
 
 SIGNS = {"supported": "✓", "refuted": "✗", "inconclusive": "?"}
 MARKS = {tables.BEST: "★ ", tables.CLOSE: "≈ "}
-# Narrower than this, a table with a column for each norm cannot be read: each verdict gets a line.
-_LEAST = 44
 
 
 def text(
@@ -44,55 +39,26 @@ def text(
     """
     words = Words(lang)
     document = read(results)
-    if width is None:
-        width = max(_LEAST, shutil.get_terminal_size((100, 24)).columns)
-    if width < _LEAST:
-        raise ValueError(f"width must be at least {_LEAST} columns, got {width}")
-    file = io.StringIO()
-    console = Console(
-        file=file,
-        width=width,
-        color_system=None,
-        force_terminal=False,
-        force_jupyter=False,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        _environ={},
-    )
-    console.print(_clean(words.pick(document["title"])))
-    console.print()
-    console.print(_clean(summary.sentence(document, words)))
+    width = width_or_terminals(width)
+    return printed(_blocks(document, words, width, full), width)
+
+
+def _blocks(document: Results, words: Words, width: int, full: bool) -> Iterator[RenderableType]:
+    yield clean(words.pick(document["title"]))
+    yield ""
+    yield clean(summary.sentence(document, words))
     for title, incomplete in (("incomplete", not document["complete"]),
                               ("no_base", not document["recipe"]["found"])):  # fmt: skip
         if incomplete:
-            console.print(
-                f"\n{words(title + '_title')}{words('stop')}{words('space')}{words(title)}"
-            )
+            yield f"\n{words(title + '_title')}{words('stop')}{words('space')}{words(title)}"
     # In full, they stand with the rest of how the study was made.
     for failure in () if full else document["failures"]:
-        console.print(_clean(f"\n{words('failures')}{words('colon')}{words.pick(failure)}"))
-    for block in (
-        *_verdicts(document, words, width),
-        *_choices(document, words, width),
-        *_advice(document, words),
-    ):
-        console.print(block)
+        yield clean(f"\n{words('failures')}{words('colon')}{words.pick(failure)}")
+    yield from _verdicts(document, words, width)
+    yield from _choices(document, words, width)
+    yield from _advice(document, words)
     for line in details.lines(document, words) if full else ():
-        console.print(_clean(line))
-    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
-
-
-def _table(title: str) -> Table:
-    return Table(
-        title=title,
-        title_justify="left",
-        title_style="",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        padding=(0, 2, 0, 0),
-        show_edge=False,
-    )
+        yield clean(line)
 
 
 def _verdicts(results: Results, words: Words, width: int) -> Iterator[RenderableType]:
@@ -103,7 +69,7 @@ def _verdicts(results: Results, words: Words, width: int) -> Iterator[Renderable
     if width >= 34 + 19 * len(norms):
         yield _wide_verdicts(rows, norms, words)
     else:
-        yield _clean(words("verdicts_title"))
+        yield clean(words("verdicts_title"))
         for row in rows:
             yield ""
             yield from _narrow_verdicts(row, words)
@@ -116,30 +82,30 @@ def _verdicts(results: Results, words: Words, width: int) -> Iterator[Renderable
 
 
 def _wide_verdicts(rows: list[tables.VerdictRow], norms: list[str], words: Words) -> Table:
-    table = _table(words("verdicts_title"))
+    table = titled_table(words("verdicts_title"))
     table.add_column(words("claim"), min_width=18, overflow="fold")
     for norm in norms:
-        table.add_column(_clean(norm), overflow="fold")
+        table.add_column(clean(norm), overflow="fold")
     for row in rows:
         title = [words.pick(row.claim["title"])] if row.first else []
         name = "\n".join([*title, words.pick(row.what)])
         cells = [_cell(row.verdicts[norm], words) for norm in norms]
-        table.add_row(_clean(name), *(_clean("\n".join(cell)) for cell in cells))
+        table.add_row(clean(name), *(clean("\n".join(cell)) for cell in cells))
         table.add_section()
     return table
 
 
 def _narrow_verdicts(row: tables.VerdictRow, words: Words) -> Iterator[RenderableType]:
     if row.first:
-        yield _clean(words.pick(row.claim["title"]))
-    yield _clean(words.pick(row.what))
+        yield clean(words.pick(row.claim["title"]))
+    yield clean(words.pick(row.what))
     table = Table.grid(padding=(0, 2, 0, 0))
     for _ in range(3):
         table.add_column(overflow="fold")
     for norm, verdict in row.verdicts.items():
         if verdict:
             outcome, *numbers = _cell(verdict, words)
-            table.add_row(_clean(f"  {norm}"), _clean(outcome), _clean(" ".join(numbers)))
+            table.add_row(clean(f"  {norm}"), clean(outcome), clean(" ".join(numbers)))
     yield table
 
 
@@ -158,22 +124,22 @@ def _choices(results: Results, words: Words, width: int) -> Iterator[RenderableT
         return
     yield ""
     if width >= 22 + 14 * len(columns):
-        table = _table(words("choices_title"))
+        table = titled_table(words("choices_title"))
         table.add_column(words("norm"), overflow="fold")
         for column in columns:
-            table.add_column(_clean(words.pick(column["title"])), justify="right", overflow="fold")
+            table.add_column(clean(words.pick(column["title"])), justify="right", overflow="fold")
         for row, cells in rows:
             mark = " †" if row["exploratory"] else ""
-            table.add_row(_clean(row["norm"] + mark), *(_clean(_value(cell)) for cell in cells))
+            table.add_row(clean(row["norm"] + mark), *(clean(_value(cell)) for cell in cells))
         yield table
     else:
-        yield _clean(words("choices_title"))
+        yield clean(words("choices_title"))
         for index, column in enumerate(columns):
             yield ""
-            yield _clean(words.pick(column["title"]))
+            yield clean(words.pick(column["title"]))
             table = Table.grid(padding=(0, 2, 0, 0))
             for row, cells in rows:
-                table.add_row(_clean(f"  {row['norm']}"), _clean(_value(cells[index])))
+                table.add_row(clean(f"  {row['norm']}"), clean(_value(cells[index])))
             yield table
     yield ""
     yield f"★ {words('best')}   ≈ {words('close_to_best')}   – {words('not_measured')}"
@@ -183,22 +149,16 @@ def _advice(results: Results, words: Words) -> Iterator[RenderableType]:
     if "advice" not in results:
         return
     yield ""
-    yield _clean(words("advice_title"))
+    yield clean(words("advice_title"))
     for point in results["advice"]["points"]:
         table = Table.grid(padding=(0, 1, 0, 0))
         table.add_column(width=2)
         table.add_column(overflow="fold")
         for sentence in point["texts"]:
-            table.add_row(" •", _clean(words.pick(sentence)))
-        yield _clean(words("advice_" + point["id"]))
+            table.add_row(" •", clean(words.pick(sentence)))
+        yield clean(words("advice_" + point["id"]))
         yield table
 
 
 def _value(cell: tables.ChoiceCell) -> str:
     return f"{MARKS.get(cell.mark or '', '')}{cell.value}"
-
-
-def _clean(words: str) -> Line:
-    """Text from a document, without control characters that a terminal would obey."""
-    kept = (sign for sign in words if sign in "\n\u202f" or sign.isprintable())
-    return Line("".join(kept))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Final
 
+from normkit.report.comparison.words import WORDS as COMPARISON
+
 if TYPE_CHECKING:
     from normkit.report.schema import Text
 
@@ -261,6 +263,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "run": ("The run", "运行情况"),
     "top": ("Back to the verdicts", "回到结论"),
+    **COMPARISON,
 }
 
 
@@ -278,7 +281,7 @@ class Words:
         self._index = LANGUAGES.index(self.lang)
         self.tag = {"en": "en", "zh": "zh-Hans"}[self.lang]
 
-    def __call__(self, name: str, **values: object) -> str:
+    def __call__(self, name: str, /, **values: object) -> str:
         text = WORDS[name][self._index]
         return text.format(**values) if values else text
 

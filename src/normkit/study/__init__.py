@@ -6,17 +6,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from normkit.study.comparison import StudyComparison
     from normkit.study.engine import WorkerError
     from normkit.study.result import StudyResult
     from normkit.study.run import Study
     from normkit.study.store import StoreError
 
-__all__ = ["StoreError", "Study", "StudyResult", "WorkerError"]
+__all__ = ["StoreError", "Study", "StudyComparison", "StudyResult", "WorkerError"]
 
 # Loaded on first use: a worker process needs none of them, and starts in half the time.
 _HOMES = {
     "StoreError": "store",
     "Study": "run",
+    "StudyComparison": "comparison",
     "StudyResult": "result",
     "WorkerError": "engine",
 }

@@ -12,17 +12,23 @@ from normkit.study.claims.convergence import steps_to
 from normkit.study.claims.cost import cost_records
 from normkit.study.context import Context
 from normkit.study.tuning import edges_told
-from normkit.study.verdict import CONFIDENCE, paired
+from normkit.study.verdict import CONFIDENCE, Condition, paired
 
 Cell = dict[str, float | None]
 
-COLUMNS: tuple[tuple[str, Text, str, str | None], ...] = (
-    ("test_error", text("test error", "测试错误率"), "percent", "low"),
-    ("steps", text("steps to target", "达到目标的步数"), "number", "low"),
-    ("seconds", text("time to target", "达到目标的时间"), "seconds", "low"),
-    ("seconds_per_step", text("time per step", "每步时间"), "milliseconds", "low"),
-    ("bytes", text("memory for backward", "反向传播占用内存"), "bytes", "low"),
-    ("rate", text("best learning rate", "最佳学习率"), "rate", None),
+COLUMNS: tuple[tuple[str, Text, str, str | None, tuple[Condition, ...]], ...] = (
+    ("test_error", text("test error", "测试错误率"), "percent", "low", ()),
+    ("steps", text("steps to target", "达到目标的步数"), "number", "low", ("target",)),
+    ("seconds", text("time to target", "达到目标的时间"), "seconds", "low", ("target", "machine")),
+    (
+        "seconds_per_step",
+        text("time per step", "每步时间"),
+        "milliseconds",
+        "low",
+        ("machine",),
+    ),
+    ("bytes", text("memory for backward", "反向传播占用内存"), "bytes", "low", ()),
+    ("rate", text("best learning rate", "最佳学习率"), "rate", None, ()),
 )
 
 
@@ -60,8 +66,14 @@ def compare(context: Context) -> dict[str, Any]:
         )
     return {
         "columns": [
-            {"id": id_, "title": title, "format": format_, "better": better}
-            for id_, title, format_, better in COLUMNS
+            {
+                "id": id_,
+                "title": title,
+                "format": format_,
+                "better": better,
+                "depends": list(depends),
+            }
+            for id_, title, format_, better, depends in COLUMNS
         ],
         "rows": rows,
         "note": joined(_how(limit, recipe.target), edges_told(recipe.at_edge)),

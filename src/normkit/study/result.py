@@ -18,6 +18,7 @@ from normkit.study.advice import advise
 from normkit.study.bilingual import Text, text
 from normkit.study.claim import Finding
 from normkit.study.claims import claims
+from normkit.study.comparison import StudyComparison
 from normkit.study.context import Context
 from normkit.study.plan import Plan
 from normkit.study.store import Store, StoreError
@@ -47,6 +48,12 @@ class StudyResult:
             StoreError: the folder holds no finished study.
         """
         document = Store(Path(folder)).read_json("results.json")
+        if isinstance(document, dict) and document.get("schema", SCHEMA) != SCHEMA:
+            raise StoreError(
+                f"a report needs results of schema {SCHEMA}, got {document['schema']!r} in "
+                f"{folder}: they were written by another version of normkit; use that version, or "
+                "run the study again"
+            )
         if not isinstance(document, dict) or document.get("schema") != SCHEMA:
             raise StoreError(
                 f"a report needs the results of a finished study; {folder} holds no readable "
@@ -62,10 +69,7 @@ class StudyResult:
 
     def to_rows(self) -> list[dict[str, Any]]:
         """One flat row per verdict: for a data frame or a CSV file."""
-        return [
-            {k: v["en"] if isinstance(v, dict) else v for k, v in verdict.items()}
-            for verdict in self.verdicts()
-        ]
+        return [{k: _flat(v) for k, v in verdict.items()} for verdict in self.verdicts()]
 
     def report(
         self, folder: Path | str | None = None, lang: Literal["en", "zh", "both"] = "both"
@@ -82,6 +86,30 @@ class StudyResult:
         from normkit import report
 
         return report.write(self.document, Path(folder or self.folder), lang)
+
+    def text(self, lang: Literal["en", "zh"] = "en") -> str:
+        """The whole report as plain text, as wide as the terminal."""
+        from normkit import report
+
+        return report.text(self.document, lang, full=True)
+
+    def compare(self, *others: StudyResult) -> StudyComparison:
+        """Set this study beside others: another seed, data set, model or version, say.
+
+        Returns:
+            What differs and whether the verdicts agree; its `report()` writes the page.
+
+        Raises:
+            ComparisonError: no other study is given, or one came twice.
+            ResultsError: the results of one are not whole.
+        """
+        return StudyComparison.of([self, *others])
+
+
+def _flat(value: Any) -> Any:
+    if isinstance(value, dict):
+        return value["en"]
+    return ", ".join(value) if isinstance(value, list) else value
 
 
 def document(

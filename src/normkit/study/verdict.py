@@ -13,6 +13,7 @@ from scipy import stats
 from normkit.study.bilingual import Text
 
 Outcome = Literal["supported", "refuted", "inconclusive"]
+Condition = Literal["target", "threshold", "machine"]
 Interval = tuple[float, float]
 CONFIDENCE = 0.95
 CONFIRMATORY_SEEDS = 8
@@ -144,6 +145,8 @@ class Verdict:
     """The effect can only be larger than measured, so that it cannot be refuted."""
     undecided: Text | None = None
     """Why no verdict can be given, whatever the interval: "comparator never trained", say."""
+    depends: tuple[Condition, ...] = ()
+    """What the effect stands on that another study may find otherwise, for comparing studies."""
 
     @property
     def outcome(self) -> Outcome:
@@ -213,6 +216,7 @@ class Verdict:
             "claimed": self.claimed,
             "style": self.style,
             "unit": self.unit,
+            "depends": list(self.depends),
             "confidence": self.confidence,
             "seeds": self.effect.seeds,
             "detectable": shown(self.detectable),

@@ -113,6 +113,7 @@ def judge(context: Context) -> Finding:
                     claimed="greater",
                     style="ratio",
                     unit=RATIO,
+                    depends=("target",) if pace is None else ("target", "machine"),
                     exploratory=plan.is_exploratory(norm),
                     undecided=undecided,
                     note=text(

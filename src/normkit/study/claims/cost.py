@@ -77,6 +77,7 @@ def judge(context: Context) -> Finding:
                 claimed="less",
                 style="ratio",
                 unit=text("with norm over without", "（有归一化 ÷ 无归一化）"),
+                depends=("machine",),
                 exploratory=plan.is_exploratory(norm),
             )
         )

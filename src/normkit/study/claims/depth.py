@@ -134,6 +134,7 @@ def _verdict(
         claimed="greater",
         style="ratio",
         unit=text("times as deep", "倍深度"),
+        depends=("threshold",),
         exploratory=plan.is_exploratory(norm),
         undecided=undecided or context.recipe.nothing_learned,
         note=text(

@@ -166,6 +166,7 @@ def _verdict(context: Context, which: str, norm: str, records: Runs) -> Verdict:
         claimed="greater",
         style="points",
         unit=text("percentage points", "个百分点"),
+        depends=("threshold",),
         exploratory=plan.is_exploratory(norm),
         undecided=recipe.nothing_learned,
         note=text(f"{missing} pairs are missing", f"缺少 {missing} 对") if missing else None,
@@ -200,6 +201,7 @@ def _spread(context: Context, norm: str, records: Runs) -> Verdict:
         claimed="less",
         style="points",
         unit=text("percentage points", "个百分点"),
+        depends=("threshold",),
         exploratory=plan.is_exploratory(norm),
         note=text(
             "the arms may train from different initialisations", "两组训练成功的初始化可能不同"

@@ -90,6 +90,7 @@ def judge(context: Context) -> Finding:
                 claimed="greater",
                 style="log10",
                 unit=text("times larger", "倍"),
+                depends=("threshold",),
                 exploratory=plan.is_exploratory(norm),
                 note=text(
                     f"{capped} runs still trained at the top of the grid",
