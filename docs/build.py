@@ -30,8 +30,13 @@ WIDTH = 110
 
 
 def table(results: dict[str, Any]) -> str:
-    """What the README shows: the text that a study ends with."""
-    return f"```\n{report.text(results, width=WIDTH).strip()}\n```\n"
+    """What the README shows: the text that a study ends with, all but its first sentence folded."""
+    title, sentence, rest = report.text(results, width=WIDTH).strip().split("\n\n", 2)
+    return (
+        f"```\n{title}\n\n{sentence}\n```\n\n"
+        "<details><summary>Every verdict, what each norm gives and costs, and the advice</summary>"
+        f"\n\n```\n{rest}\n```\n\n</details>\n"
+    )
 
 
 def with_table(readme: str, results: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 import normkit as nk
 
-HEAVY = ["scipy", "sklearn", "matplotlib", "typer", "rich", "jinja2", "PIL"]
+HEAVY = ["scipy", "sklearn", "matplotlib", "typer", "rich", "jinja2", "PIL", "psutil"]
 
 
 def test_the_import_and_the_layers_load_torch_and_nothing_heavier() -> None:

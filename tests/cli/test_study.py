@@ -85,7 +85,7 @@ class TestDryRun:
         assert found["claims"] == "standardise"
         assert found["norms"] == "none, batch; headline: batch"
         assert "on 1 worker; budget 0 s" in found["time"]
-        assert "dropped to fit the budget:" in ran.out
+        assert "left out:" in ran.out
         assert "Even the smallest plan is estimated to take longer" in ran.out
         assert list(tmp_path.iterdir()) == []
 
@@ -145,6 +145,65 @@ class TestBadInput:
         ran = normkit("study", *small, "--out", str(tmp_path / "file"))
         assert ran.code == 2
         assert "choose another with --out" in ran.err
+
+
+class TestOwnCode:
+    NETS = (
+        "import torch\nfrom torch import nn\n"
+        "def make(num_classes, norm):\n"
+        "    return nn.Sequential(nn.Conv2d(1, 4, 3), norm(4), nn.Flatten(),\n"
+        "                         nn.Linear(144, num_classes))\n"
+        "def wide(num_classes, width): pass\n"
+        "def none(): return None\n"
+        "def hangs():\n    while True: pass\n"
+        "def raises(): raise LookupError('the weights\\nare gone')\n"
+        "def images(): return torch.rand(100, 8, 8), torch.arange(100) % 2\n"
+        "def many(): return torch.rand(100, 9, 8, 8), torch.arange(100) % 2\n"
+        "def cut(): return *images(), lambda x: x[1:]\n"
+    )
+    SMALL = (
+        *("--norms", "batch", "--claims", "standardise", "--budget", "0.000001", "--steps", "10"),
+        *("--batch", "8", "--limit", "100", "--workers", "1"),
+    )
+
+    @pytest.fixture(autouse=True)
+    def folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "nets.py").write_text(self.NETS)
+        return tmp_path
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            (["--model", "nets.py"], "For one of your own give package.module:name or path/to/f"),
+            (["--model", "nets.py:maek"], "nets.py has no 'maek'; did you mean nets.py:make?"),
+            (["--model", "no_such:make"], "no_such is not a module that can be imported from"),
+            (["--model", "nets.py:wide"], "also requires 'width': give it a default"),
+            (["--model", "nets.py:none"], "must return a torch.nn.Module; it returned a NoneType"),
+            (["--model", "nets.py:raises"], "LookupError: the weights are gone (nets.py:"),
+            (["--model", "nets.py:hangs", "--trial-seconds", "0.3"], "longer than the 0.3 s"),
+            (["--model", "nets.py:make", "--depth", "3"], "depth is set in built-in models alone"),
+            (["--data", "nets.py:many"], "with 1 or 3 channels C, got (100, 9, 8, 8)"),
+            (["--data", "nets.py:raises"], "could not make its data: LookupError"),
+            (["--model", "nets.py:make", "--data", "nets.py:cut"], "and returned (7, 1, 8, 8)"),
+        ],
+    )
+    def test_that_can_never_work_is_one_line_and_exit_code_2(
+        self, normkit: Run, folder: Path, options: list[str], message: str
+    ) -> None:
+        ran = normkit("study", *self.SMALL, "--out", str(folder / "study"), *options)
+        assert ran.code == 2
+        assert ran.err.startswith("Error: ")
+        assert message in ran.err
+        assert ran.err.count("\n") == 1
+        assert not list(folder.glob("study/trials/*"))
+
+    def test_runs_and_names_its_folder(self, normkit: Run, folder: Path) -> None:
+        given = ("--model", "nets.py:make", "--data", "nets.py:images")
+        ran = normkit("study", *self.SMALL, *given, "--optimizer", "adamw", "--schedule", "cosine")
+        assert ran.code == 0, ran.err
+        assert (folder / "studies" / "nets.images-nets.make" / "report.html").is_file()
+        assert "nets.py:make network on nets.py:images" in ran.out
 
 
 def _processes_in(group: int) -> list[int]:

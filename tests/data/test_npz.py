@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from normkit.data import DataError, npz
+from normkit.data import DataError, arrays
 from normkit.data.npz import NpzSource
 from normkit.data.source import Images, Options
 from normkit.data.split import TEST, TRAIN, VALIDATION
@@ -82,7 +82,7 @@ def test_named_parts_are_kept(save: Save) -> None:
 def test_chosen_images_are_found_across_parts_and_batches(
     save: Save, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(npz, "_BYTES_AT_ONCE", 2 * X[0].nbytes)
+    monkeypatch.setattr(arrays, "_BYTES_AT_ONCE", 2 * X[0].nbytes)
     source = save(x_train=X[:6], y_train=Y[:6], x_test=X[6:], y_test=Y[6:])
     np.testing.assert_array_equal(decode(source, [0, 1, 4, 5, 8])[:, 0], X[[0, 1, 4, 5, 8]])
 

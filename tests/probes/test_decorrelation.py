@@ -99,3 +99,10 @@ def test_the_output_is_what_the_layer_hands_on(mixed: torch.Tensor) -> None:
 def test_a_layer_that_is_not_called_is_told(net, batch) -> None:
     with pytest.raises(RuntimeError, match="not called"):
         decorrelation(net, [nn.BatchNorm2d(4)], [net[2]], batch[0])
+
+
+def test_of_a_layer_without_norm_the_output_alone_is_measured(net, batch) -> None:
+    (found,) = decorrelation(net, [None], [net[0]], batch[0])
+    assert math.isnan(found.before)
+    assert math.isnan(found.largest_change)
+    assert 0 <= found.output <= 1

@@ -132,7 +132,9 @@ def test_a_norm_that_is_not_called_is_an_error(images: torch.Tensor) -> None:
 
 def test_unknown_axes_are_an_error(images: torch.Tensor) -> None:
     norm = layer("batch")
-    with pytest.raises(ValueError, match="batch, sample, instance or position; got 'channel'"):
+    with pytest.raises(
+        ValueError, match="batch, sample, instance, position or trailing; got 'channel'"
+    ):
         standardisation(norm, norm, images, "channel")
 
 
@@ -150,3 +152,13 @@ def test_a_few_far_values_do_not_widen_a_histogram() -> None:
 def test_equal_values_share_one_bin() -> None:
     found = histogram(torch.full((10,), 7.0), bins=3)
     assert (found.low, found.high, found.shares) == (6.5, 7.5, [0.0, 1.0, 0.0])
+
+
+@pytest.mark.parametrize("trailing", [1, 2, 3])
+def test_trailing_axes_are_standardised_together(trailing: int) -> None:
+    values = 100 * torch.randn(6, 4, 5, 5, generator=torch.Generator().manual_seed(0)) + 50
+    norm = nn.LayerNorm(values.shape[-trailing:])
+    found = standardisation(norm, norm, values, "trailing", trailing)
+    assert len(found.means) == values.shape[:-trailing].numel()
+    assert found.means.abs().max() < 1e-5
+    assert (found.variances - 1).abs().max() < 1e-3

@@ -262,7 +262,7 @@ def test_an_empty_study_still_makes_a_page(document: dict[str, Any]) -> None:
     page = html(document)
     assert Outline(page).open == []
     assert "No claim has a verdict yet." in page
-    assert "Nothing was dropped." in page
+    assert "Nothing was left out." in page
 
 
 def test_a_claim_without_verdict_or_figure_says_so(short: dict[str, Any]) -> None:
@@ -286,3 +286,14 @@ def test_a_foreign_document_is_refused() -> None:
 def test_an_unknown_language_is_refused(document: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="did you mean 'zh'"):
         html(document, "zhh")
+
+
+@pytest.mark.parametrize(
+    ("schedule", "told"), [(None, "constant"), ("cosine", "cosine, to zero at the last step")]
+)
+def test_the_recipe_tells_how_the_rate_changes(
+    short: dict[str, Any], schedule: str | None, told: str
+) -> None:
+    if schedule:
+        short["recipe"]["schedule"] = schedule
+    assert f"<dt>Learning rate over the steps</dt><dd>{told}</dd>" in html(short)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from normkit.report import html, text
 from normkit.report.results import read
 from normkit.report.summary import headline_norm, outcome, sentence, summarise
 from normkit.report.words import Words
@@ -71,3 +72,41 @@ def test_secondary_verdicts_do_not_count(document: dict[str, Any]) -> None:
             verdict["primary"] = False
     assert summarise(read(document), Words("en")) is None
     assert sentence(read(document), Words("en")) == "No claim has a verdict yet."
+
+
+@pytest.fixture
+def given(short: dict[str, Any]) -> dict[str, Any]:
+    """A document of a network that was studied as it is."""
+    [row, *_] = short["choices"]["rows"]
+    short["choices"]["rows"] = [{**row, "norm": "given"}]
+    short["claims"] = short["claims"][:1]
+    [verdict, *_] = short["claims"][0]["verdicts"]
+    short["claims"][0]["verdicts"] = [{**verdict, "norm": "given"}]
+    return short
+
+
+def test_a_network_as_it_is_is_compared_with_nothing(given: dict[str, Any]) -> None:
+    told = sentence(read(given), Words("en"))
+    assert told.startswith("On digits, the network was studied as it is, with nothing to compare")
+    assert "the same network without" not in told
+    assert "按原样研究" in sentence(read(given), Words("zh"))
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_its_page_speaks_of_no_other_network(given: dict[str, Any], lang: str) -> None:
+    words = Words(lang)
+    page = html(given, lang)
+    assert words("verdicts_lead_given") in page
+    assert words("choices_title_given") in page
+    for misleading in ("verdicts_lead", "choices_title"):
+        assert words(misleading) not in page
+
+
+def test_a_page_without_verdicts_has_no_section_for_them(given: dict[str, Any]) -> None:
+    given["claims"] = []
+    page = html(given)
+    assert "there is nothing to compare it with, so no claim is judged" in page
+    assert 'id="verdicts"' not in page
+    assert "#verdicts" not in page
+    assert 'id="choices"' in page
+    assert Words("en")("choices_title_given") in text(given)

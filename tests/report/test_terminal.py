@@ -123,7 +123,7 @@ def test_in_full_it_begins_as_the_short_text_does(document: dict[str, Any]) -> N
         "Optimizer: sgd (momentum 0.9)",
         "Learning rate of each norm: none 0.03, batch 0.1, layer 0.03, instance 0.03, group –",
         "Notes: Split by class, 64 / 16 / 20 %, with a fixed seed.",
-        "### Dropped to fit the budget\n  - initialisation: gains 0.03 and 30",
+        "### Left out\n  - initialisation: gains 0.03 and 30",
         "### Failures\n  - instance, rate 3, seed 4: out of memory",
         "### Skipped files\n  - broken/0001.png: not an image",
     ],
@@ -143,7 +143,7 @@ def test_in_full_what_did_not_happen_is_said(document: dict[str, Any]) -> None:
     document |= {"dropped": [], "failures": []}
     document["claims"][0]["verdicts"] = []
     shown = text(document, width=100, full=True)
-    for said in ("Nothing was dropped.", "No trial failed.", "This claim has no verdict."):
+    for said in ("Nothing was left out.", "No trial failed.", "This claim has no verdict."):
         assert said in shown
 
 

@@ -18,6 +18,7 @@ from normkit.study.events import Event
 from normkit.study.plan import Plan
 from normkit.study.record import Record
 from normkit.study.spec import TrialSpec
+from normkit.user_code import UserCodeError
 
 
 @pytest.fixture(autouse=True)
@@ -111,7 +112,11 @@ class HereEngine:
 
     def run(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, Record | Failure]]:
         for task in tasks:
-            yield task, train.run(task.spec, task.probes, self.dataset)
+            try:
+                answer: Record | Failure = train.run(task.spec, task.probes, self.dataset)
+            except UserCodeError as error:
+                answer = Failure(task, str(error))
+            yield task, answer
 
 
 @pytest.fixture

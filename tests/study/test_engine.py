@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -162,6 +164,98 @@ def test_a_worker_heeds_no_ctrl_c_and_is_replaced_when_it_dies(
     assert isinstance(failure, Failure)
     assert "ended without an answer (signal SIGKILL)" in failure.reason
     assert [type(answer) for answer in found.values()] == [Record] * 3
+
+
+@pytest.fixture
+def users(tmp_path: Path, trial: Trial) -> Callable[..., TrialSpec]:
+    """Makes a trial of a network whose forward pass starts with a line of the user's."""
+
+    def make(line: str, **changes: object) -> TrialSpec:
+        file = tmp_path / f"net_{abs(hash(line))}.py"
+        file.write_text(
+            "import os, torch\nfrom torch import nn\nKEPT = []\n"
+            "class Net(nn.Module):\n"
+            "    def __init__(self, num_classes, norm):\n"
+            "        super().__init__()\n"
+            "        self.norm, self.last = norm(1), nn.Linear(64, num_classes)\n"
+            "        self.calls = 0\n"
+            "    def forward(self, x):\n"
+            "        self.calls += 1\n"
+            f"        {line}\n"
+            "        return self.last(self.norm(x).flatten(1))\n"
+        )
+        return trial(model=f"{file}:Net", depth=None, width=None, **changes)
+
+    return make
+
+
+def test_a_users_network_trains_in_a_worker(engine: Engine, users: Any) -> None:
+    [(_, answer)] = engine.run([Task(users("pass"), ("gradients", "standardise"))])
+    assert isinstance(answer, Record), answer
+    assert answer.status == "ok"
+
+
+def test_a_trial_that_hangs_is_stopped_and_the_others_run(
+    digits: Dataset, trial: Trial, users: Any
+) -> None:
+    hanging = Task(users("while self.calls > 3: pass"), seconds=0.3)
+    others = [Task(trial(seed=seed), seconds=DEADLINE) for seed in range(2)]
+    with Engine(digits.folder, workers=1) as engine:
+        found = dict(engine.run([hanging, *others]))
+    failure = found.pop(hanging)
+    assert isinstance(failure, Failure)
+    assert "the trial took longer than the 0.3 s that it may take" in failure.reason
+    assert "--trial-seconds" in failure.reason
+    assert [type(answer) for answer in found.values()] == [Record] * 2
+
+
+def test_a_first_look_that_hangs_is_told_as_one(digits: Dataset, users: Any) -> None:
+    look = Task(users("while True: pass", kind="check"), seconds=0.3)
+    with Engine(digits.folder, workers=1) as engine:
+        [(_, failure)] = engine.run([look])
+    assert isinstance(failure, Failure)
+    assert "the first look at it took longer than the 0.3 s" in failure.reason
+
+
+def test_a_trial_that_leaks_is_stopped_and_the_others_run(
+    digits: Dataset, trial: Trial, users: Any
+) -> None:
+    # Written to, or it would be no memory yet.
+    leaking = Task(users("KEPT.append(torch.ones(1 << 22))", steps=10**6))
+    with Engine(digits.folder, workers=1, memory=3 << 29) as engine:
+        found = dict(engine.run([leaking, Task(trial())]))
+    failure = found.pop(leaking)
+    assert isinstance(failure, Failure)
+    assert "more memory than the 1.5 GiB that its process may use" in failure.reason
+    assert [type(answer) for answer in found.values()] == [Record]
+
+
+def test_a_worker_that_has_grown_is_replaced_between_trials(
+    digits: Dataset, trial: Trial, users: Any
+) -> None:
+    keeping = users("KEPT or KEPT.append(torch.ones(1 << 28))")  # a GiB
+    before = children(os.getpid())
+    with Engine(digits.folder, workers=1, memory=2 << 30) as engine:
+        list(engine.run([Task(trial())]))
+        first = children(os.getpid()) - before
+        list(engine.run([Task(trial(seed=1))]))
+        assert children(os.getpid()) - before == first
+        [(_, answer)] = engine.run([Task(keeping)])
+        assert isinstance(answer, Record), answer
+        assert not (children(os.getpid()) - before) & first
+        [(_, answer)] = engine.run([Task(trial(seed=2))])
+        assert isinstance(answer, Record)
+
+
+def test_what_a_users_network_raises_is_told_with_its_own_line(engine: Engine, users: Any) -> None:
+    [(_, failure)] = engine.run([Task(users("x @ torch.zeros(3, 3)"))])
+    assert isinstance(failure, Failure)
+    assert failure.reason.startswith("RuntimeError: ")
+    assert re.search(r"\(net_\d+\.py:11\)$", failure.reason)
+
+
+def test_how_long_a_task_may_take_is_no_part_of_what_it_is(trial: Trial) -> None:
+    assert Task(trial(), seconds=3.0) == Task(trial())
 
 
 def test_leaving_the_block_ends_the_workers_at_once(digits: Dataset, trial: Trial) -> None:

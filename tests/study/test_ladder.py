@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from normkit.study.bilingual import text
 from normkit.study.ladder import fit, ladder
 from normkit.study.plan import Plan
 from normkit.study.rehearsal import rehearse
@@ -57,3 +58,32 @@ def test_what_a_later_cut_makes_moot_is_not_told(full_plan):
     for moot in ("Three seeds", "Five seeds", "Five init", "Exploratory norms", "twice as many"):
         assert moot not in told
     assert "is tuned and judged" not in told
+
+
+def test_what_could_not_be_done_is_told_beside_what_was_cut(full_plan):
+    told = text("`rms` was left out: no.", "`rms` 未参加。")
+    plan = Plan(**{**vars(full_plan), "dropped": (told,)})
+    assert all(smaller.dropped[0] == told for smaller in ladder(plan))
+
+
+def test_dropout_is_never_cut_to_where_a_study_cannot_set_it(full_plan):
+    plan = Plan(**{**vars(full_plan), "penalties": ("l1", "l2"), "adjustable": frozenset()})
+    tried = [smaller.penalties for smaller in ladder(plan)]
+    assert set(tried) == {("l1", "l2"), ()}
+    assert not any("only dropout" in told["en"] for told in ladder(plan)[-1].dropped)
+
+
+def test_a_network_of_its_own_depth_is_asked_for_at_that_one(full_plan):
+    plan = Plan(**{**vars(full_plan), "prototype": full_plan.prototype.but(depth=None),
+                   "depths": (None,), "adjustable": frozenset()})  # fmt: skip
+    for smaller in ladder(plan):
+        assert {task.spec.depth for task in rehearse(smaller)} == {None}
+
+
+def test_a_network_as_it_is_asks_for_no_other_arm(full_plan):
+    plan = Plan(**{**vars(full_plan), "norms": ("given",), "headline": "given",
+                   "claims": ("standardise",), "adjustable": frozenset()})  # fmt: skip
+    tasks = rehearse(plan)
+    assert {task.spec.norm for task in tasks} == {"given"}
+    assert {task.spec.init for task in tasks} == {"default"}
+    assert {task.spec.arms for task in tasks if task.spec.kind == "cost"} == {("given",)}

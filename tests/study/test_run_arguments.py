@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from normkit.study import Study, run
+from normkit.study.optimizer import OPTIMIZERS
 from normkit.study.rehearsal import rehearse
 
 
@@ -37,6 +38,11 @@ class TestBadInput:
             ({"width": -1}, "width must be at least 1; got -1"),
             ({"seed": -1}, "seed must be at least 0; got -1"),
             ({"workers": 0}, "workers must be at least 1; got 0"),
+            ({"trial_seconds": 0}, "trial_seconds must be more than 0; got 0"),
+            ({"trial_seconds": math.inf}, "trial_seconds must be a number of seconds; got inf"),
+            ({"optimizer": "adam"}, r"unknown optimizer 'adam'. Did you mean 'adamw'\?"),
+            ({"schedule": "cosin"}, r"unknown schedule 'cosin'. Did you mean 'cosine'\?"),
+            ({"model": "nets.py"}, "For one of your own give package.module:name or path/to/"),
             ({"device": "tpu"}, "device must be cpu or cuda; got 'tpu'"),
         ],
     )
@@ -58,6 +64,23 @@ class TestBadInput:
 
 
 class TestSettings:
+    def test_the_optimizer_and_its_schedule_are_in_every_trial_and_the_command(
+        self, finished: Any, here: type
+    ) -> None:
+        changes = {"optimizer": "adamw", "schedule": "cosine"}
+        study = Study(**{**finished.study.settings(), **changes})
+        assert "--optimizer adamw --schedule cosine" in study.command()
+        plan = study.outline(study.prepare()).plan
+        assert (plan.prototype.optimizer, plan.prototype.schedule) == ("adamw", "cosine")
+        assert plan.rates == OPTIMIZERS["adamw"]
+
+    def test_a_trial_may_take_a_minute_or_what_is_said(self, finished: Any, here: type) -> None:
+        data = finished.study.prepare()
+        outline = finished.study.outline(data)
+        assert (outline.trial_seconds, outline.least_seconds) == (None, 60)
+        told = Study(**{**finished.study.settings(), "trial_seconds": 0.5}).outline(data)
+        assert (told.trial_seconds, told.least_seconds) == (0.5, 0.5)
+
     def test_batch_is_the_headline_norm_wherever_it_stands(self) -> None:
         assert Study(norms=["group", "batch"]).headline == "batch"
 

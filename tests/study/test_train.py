@@ -155,9 +155,11 @@ class TestTheTestPart:
         positions: set[int] = set()
         take = train.Batches.take
 
-        def watched(self: train.Batches, indices: Tensor) -> tuple[Tensor, Tensor]:
+        def watched(
+            self: train.Batches, indices: Tensor, change: Any = None
+        ) -> tuple[Tensor, Tensor]:
             positions.update(indices.tolist())
-            return take(self, indices)
+            return take(self, indices, change)
 
         monkeypatch.setattr(train.Batches, "take", watched)
         return positions

@@ -195,3 +195,21 @@ def test_of_two_classes_luck_in_256_images_is_not_training():
     assert not tune(plan(classes=2, chance=0.5), trials.need).learned
     trials = Trials(lambda spec: (0.4, 0.7))
     assert tune(plan(classes=2, chance=0.5), trials.need).learned
+
+
+def test_half_the_depth_is_not_tried_where_a_study_cannot_set_it():
+    trials = Trials(lambda spec: (2.3, 0.1 if spec.norm == "none" else 0.9))
+    recipe = tune(plan(adjustable=frozenset()), trials.need)
+    assert not recipe.found
+    assert {spec.depth for spec in trials.asked} == {8}
+    assert {spec.init for spec in trials.asked} == {"default", "he", "orthogonal"}
+
+
+@pytest.mark.parametrize(("accuracy", "learned"), [(0.9, True), (0.1, False)])
+def test_a_network_as_it_is_gets_a_rate_and_no_other_start(accuracy: float, learned: bool):
+    trials = Trials(lambda spec: (abs(math.log10(spec.rate / 0.1)), accuracy))
+    recipe = tune(plan(norms=("given",), headline="given"), trials.need)
+    assert recipe.rates == {"given": 0.1}
+    assert (recipe.found, recipe.learned) == (True, learned)
+    assert {spec.norm for spec in trials.asked} == {"given"}
+    assert {spec.init for spec in trials.asked} == {"default"}

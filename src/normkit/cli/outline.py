@@ -27,7 +27,7 @@ def shown(outline: Outline) -> str:
         f"budget {duration(outline.budget_seconds)}",
     ]
     if plan.dropped:
-        lines += ["dropped to fit the budget:", *(f"  - {told['en']}" for told in plan.dropped)]
+        lines += ["left out:", *(f"  - {told['en']}" for told in plan.dropped)]
     if outline.seconds > outline.budget_seconds:
         lines.append("Even the smallest plan is estimated to take longer than the budget.")
     return "\n".join(lines)

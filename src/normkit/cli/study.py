@@ -10,13 +10,24 @@ from rich.console import Console
 
 from normkit.cli.errors import UserError
 from normkit.cli.progress import Watcher, duration
+from normkit.user_code import is_spec, split
 
 
 def study(
     data: Annotated[
-        str, typer.Option(help="`digits`, `folder:PATH` (a folder per class) or `npz:PATH`.")
+        str,
+        typer.Option(
+            help="`digits`, `folder:PATH` (a folder per class), `npz:PATH`, or a function of yours "
+            "that returns images and labels: `package.module:name` or `file.py:name`."
+        ),
     ] = "digits",
-    model: Annotated[str, typer.Option(help="`plain`, `vgg`, `residual` or `mlp`.")] = "plain",
+    model: Annotated[
+        str,
+        typer.Option(
+            help="`plain`, `vgg`, `residual` or `mlp`, or a function of yours that makes the "
+            "network, called with those of num_classes, in_channels and norm that it accepts."
+        ),
+    ] = "plain",
     norms: Annotated[
         str, typer.Option(help="Norms to compare with none (see `normkit list norms`).")
     ] = "batch,layer,instance,group",
@@ -34,8 +45,12 @@ def study(
     ] = "en",
     steps: Annotated[int, typer.Option(help="Training steps of a trial.")] = 200,
     batch: Annotated[int, typer.Option(help="Images per step.")] = 32,
-    depth: Annotated[int | None, typer.Option(help="Layers of the model.")] = None,
-    width: Annotated[int | None, typer.Option(help="Channels of the model.")] = None,
+    optimizer: Annotated[str, typer.Option(help="`sgd` (momentum 0.9) or `adamw`.")] = "sgd",
+    schedule: Annotated[
+        str, typer.Option(help="`constant`, or `cosine`: to zero at the last step.")
+    ] = "constant",
+    depth: Annotated[int | None, typer.Option(help="Layers of a built-in model.")] = None,
+    width: Annotated[int | None, typer.Option(help="Channels of a built-in model.")] = None,
     seed: Annotated[int, typer.Option(help="Another seed repeats the study independently.")] = 0,
     image_size: Annotated[
         int | None, typer.Option(help="Resize all images to this side, in pixels.")
@@ -48,6 +63,10 @@ def study(
     ] = False,
     workers: Annotated[
         int | None, typer.Option(help="Processes, one thread each; one per processor by default.")
+    ] = None,
+    trial_seconds: Annotated[
+        float | None,
+        typer.Option(help="Stop a trial after so long; by default twenty times its estimate."),
     ] = None,
     device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where to train.")] = "cpu",
     dry_run: Annotated[
@@ -65,6 +84,8 @@ def study(
 
         normkit study --data folder:my_images --model residual --norms batch,group
 
+        normkit study --model nets.py:make --data nets.py:cells
+
         normkit study --claims convergence,initialisation --budget 30
     """
     from normkit.data import DataError
@@ -80,6 +101,8 @@ def study(
             budget=_budget(budget),
             steps=steps,
             batch=batch,
+            optimizer=optimizer,
+            schedule=schedule,
             depth=depth,
             width=width,
             seed=seed,
@@ -87,6 +110,7 @@ def study(
             limit=limit,
             skip_bad=skip_bad,
             workers=workers,
+            trial_seconds=trial_seconds,
             device=device,
         )
         with Watcher(console) as watch:
@@ -127,5 +151,16 @@ def _budget(given: str) -> Literal["quick", "standard"] | float:
 
 
 def _folder_name(data: str, model: str) -> str:
-    source = Path(data.split(":", 1)[1]).resolve().stem if ":" in data else data
-    return f"{source}-{model}"
+    from normkit.data import is_factory
+
+    if is_factory(data):
+        source = _of_a_function(data)
+    else:
+        source = Path(data.split(":", 1)[1]).resolve().stem if ":" in data else data
+    return f"{source}-{_of_a_function(model) if is_spec(model) else model}"
+
+
+def _of_a_function(spec: str) -> str:
+    """`nets/mine.py:make` and `nets.mine:make` give `mine.make`."""
+    home, name = split(spec)
+    return f"{home.removesuffix('.py').replace('/', '.').split('.')[-1]}.{name}"

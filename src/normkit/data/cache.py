@@ -127,6 +127,7 @@ class Writer:
         parts: tuple[Labels, Labels, Labels],
         skipped: tuple[tuple[str, str], ...],
         notes: tuple[str, ...],
+        augmented: bool = False,
     ) -> None:
         """Write what belongs to the images: labels, parts, statistics, fingerprint."""
         shape = [self._count, *self._shape]
@@ -151,6 +152,7 @@ class Writer:
                 "std": std,
                 "skipped": skipped,
                 "notes": notes,
+                "augmented": augmented,
             }
             np.savez(self._folder / INDEX, allow_pickle=False, **arrays)
             text = json.dumps(manifest, indent=1)

@@ -33,7 +33,8 @@ class Dataset:
 
     Args:
         folder: Where it is cached.
-        spec: What was asked for: "digits", "folder:PATH" or "npz:PATH".
+        spec: What was asked for: "digits", "folder:PATH", "npz:PATH" or a function of the
+            user's.
         classes: Class names; a label is a position in it.
         channels: 1 for grey images, 3 for colour.
         image_size: Height and width.
@@ -45,6 +46,7 @@ class Dataset:
         std: Standard deviation of each channel over the training part.
         skipped: `(file, reason)` of what `skip_bad` left out.
         notes: What a reader of the results should know of how the images were read.
+        augmented: Whether what `spec` names has an augmentation of training images.
 
     >>> import tempfile
     >>> from normkit.data import prepare
@@ -69,6 +71,7 @@ class Dataset:
     std: tuple[float, ...]
     skipped: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
+    augmented: bool = False
 
     def __len__(self) -> int:
         """Return the number of images in all parts."""
@@ -174,6 +177,7 @@ class Dataset:
             std=tuple(manifest["std"]),
             skipped=tuple((name, reason) for name, reason in manifest["skipped"]),
             notes=tuple(manifest["notes"]),
+            augmented=manifest.get("augmented", False),
         )
 
 

@@ -12,13 +12,16 @@ from normkit.data.cache import Writer, cached, default_cache, key
 from normkit.data.dataset import Dataset
 from normkit.data.digits import DigitsSource
 from normkit.data.errors import DataError
+from normkit.data.factory import FactorySource
 from normkit.data.folder import FolderSource
 from normkit.data.npz import NpzSource
 from normkit.data.resize import check_size
 from normkit.data.source import Options, Progress, Source
 from normkit.data.split import check_sizes, choose, divide
+from normkit.user_code import is_spec
+from normkit.user_imports import is_there
 
-FORMS = ("digits", "folder:PATH", "npz:PATH")
+FORMS = ("digits", "folder:PATH", "npz:PATH", "package.module:function", "file.py:function")
 _KINDS: dict[str, Callable[[Path], Source]] = {"folder": FolderSource, "npz": NpzSource}
 
 
@@ -39,8 +42,9 @@ def prepare(
     20 % of training.
 
     Args:
-        spec: "digits", "folder:PATH" (a folder per class, optionally under train/ and test/), or
-            "npz:PATH" (arrays x and y, or x_train, y_train, x_test, y_test).
+        spec: "digits", "folder:PATH" (a folder per class, optionally under train/ and test/),
+            "npz:PATH" (arrays x and y, or x_train, y_train, x_test, y_test), or a function of
+            yours that returns such arrays, "package.module:name" or "path/to/file.py:name".
         image_size: Resize every image to this side, or to this height and width, bilinearly.
         limit: Take only so many images, classes and given parts in their proportions.
         skip_bad: Leave out files that cannot be decoded, and list them in `Dataset.skipped`.
@@ -88,10 +92,24 @@ def prepare(
             parts=divide(labels, parts, seed),
             skipped=(*index.skipped, *decoded.skipped),
             notes=(*index.notes, *decoded.notes),
+            augmented=index.augmented,
         )
 
     name = key(kind, spec, source.identity(), options.image_size, limit, skip_bad, seed)
     return cached(cache or default_cache(), name, build)
+
+
+def is_factory(spec: str) -> bool:
+    """Whether data are what a function of the user's returns.
+
+    >>> [is_factory(spec) for spec in ("cells.py:load", "cells:load", "npz:load", "folders:load")]
+    [True, True, False, False]
+    """
+    kind = spec.partition(":")[0]
+    if not is_spec(spec) or kind in ("digits", *_KINDS):
+        return False
+    # What looks like a known source is a mistyped one, unless there is such a file or module.
+    return not difflib.get_close_matches(kind, ("digits", *_KINDS), n=1) or is_there(spec)
 
 
 def _source(spec: str) -> tuple[str, Source]:
@@ -101,6 +119,8 @@ def _source(spec: str) -> tuple[str, Source]:
         return kind, DigitsSource()
     if kind in _KINDS and path:
         return kind, _KINDS[kind](Path(path))
+    if is_factory(spec):
+        return "factory", FactorySource(spec)
     close = difflib.get_close_matches(kind, ("digits", *_KINDS), n=1)
     if not colon and Path(spec).expanduser().exists():
         hint = f"folder:{spec}" if Path(spec).expanduser().is_dir() else f"npz:{spec}"

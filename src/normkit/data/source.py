@@ -45,6 +45,7 @@ class Index:
             `(N,)`; None where it is one pool.
         skipped: `(name, reason)` of what was left out already.
         notes: What a reader of the results should know.
+        augmented: Whether the source has an augmentation of training images.
     """
 
     classes: tuple[str, ...]
@@ -52,6 +53,7 @@ class Index:
     parts: Labels | None = None
     skipped: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+    augmented: bool = False
 
 
 @dataclass

@@ -18,6 +18,7 @@ from typing import Any
 from normkit.functional.names import unknown_name
 from normkit.models.block import PLACEMENTS, Block, Norm
 from normkit.models.classifier import Classifier
+from normkit.models.factory import Made, from_factory
 from normkit.models.initialisation import INITIALISATIONS, initialise_
 from normkit.models.micro_batch import MicroBatched
 from normkit.models.mlp import MultiLayerPerceptron
@@ -32,6 +33,7 @@ __all__ = [
     "VGG",
     "Block",
     "Classifier",
+    "Made",
     "MicroBatched",
     "MultiLayerPerceptron",
     "Norm",
@@ -39,6 +41,7 @@ __all__ = [
     "ResidualNetwork",
     "build",
     "defaults",
+    "from_factory",
     "initialise_",
 ]
 

@@ -83,13 +83,17 @@ def effective_rank(matrix: Tensor) -> float:
 
 
 def decorrelation(
-    model: nn.Module, norms: Sequence[nn.Module], outputs: Sequence[nn.Module], images: Tensor
+    model: nn.Module,
+    norms: Sequence[nn.Module | None],
+    outputs: Sequence[nn.Module],
+    images: Tensor,
 ) -> list[Decorrelation]:
     """Measure the layers of a network in training mode, on one batch.
 
     Args:
         model: the model that holds the layers.
-        norms: the norm of each layer; its γ and β are left out, in a copy.
+        norms: the norm of each layer, whose γ and β are left out, in a copy; None for a layer
+            without, whose output alone is measured.
         outputs: the module whose output is the layer's.
         images: one batch, `(N, C, *)`.
 
@@ -112,6 +116,7 @@ def decorrelation(
             lambda module, arguments: entered.update({module: arguments[0].detach().clone()})
         )
         for norm in norms
+        if norm is not None
     ]
     handles += [
         output.register_forward_hook(
@@ -125,28 +130,33 @@ def decorrelation(
     finally:
         for handle in handles:
             handle.remove()
-    if not (entered.keys() >= set(norms) and left.keys() >= set(outputs)):
+    if not (entered.keys() >= set(norms) - {None} and left.keys() >= set(outputs)):
         raise RuntimeError(
             "every layer measured must take part in the forward pass; one was not called"
         )
     return [
-        _measured(norm, entered[norm], left[output])
+        _measured(norm, None if norm is None else entered[norm], left[output])
         for norm, output in zip(norms, outputs, strict=True)
     ]
 
 
-def _measured(norm: nn.Module, values: Tensor, output: Tensor) -> Decorrelation:
+def _measured(norm: nn.Module | None, values: Tensor | None, output: Tensor) -> Decorrelation:
+    handed_on, _ = correlations(output)
+    around = (math.nan, math.nan, math.nan)
+    if norm is not None and values is not None:
+        around = _around(norm, values)
+    return Decorrelation(
+        *around, mean_absolute(handed_on), effective_rank(handed_on) / output.shape[1]
+    )
+
+
+def _around(norm: nn.Module, values: Tensor) -> tuple[float, float, float]:
+    """Mean absolute correlation ahead of a norm and behind it, and the largest change."""
     with torch.no_grad():
         normalised = without_affine(norm).train()(values)
     before, varies = correlations(values)
     after, still = correlations(normalised)
     both = varies & still
     change = before[both[varies]][:, both[varies]] - after[both[still]][:, both[still]]
-    handed_on, _ = correlations(output)
-    return Decorrelation(
-        mean_absolute(before),
-        mean_absolute(after),
-        float(change.abs().max()) if change.numel() else math.nan,
-        mean_absolute(handed_on),
-        effective_rank(handed_on) / output.shape[1],
-    )
+    largest = float(change.abs().max()) if change.numel() else math.nan
+    return mean_absolute(before), mean_absolute(after), largest

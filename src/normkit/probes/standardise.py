@@ -39,12 +39,13 @@ def standardisation(
         images: one batch, `(N, C, *)`.
         axes: what the norm averages over: "batch" (N and positions, per channel), "sample"
             (all of a sample, in `groups` groups of channels), "instance" (positions, per sample
-            and channel) or "position" (channels, per sample and position).
-        groups: number of groups for "sample".
+            and channel), "position" (channels, per sample and position) or "trailing" (the last
+            `groups` axes).
+        groups: number of groups for "sample", of axes for "trailing".
 
     Raises:
         RuntimeError: the norm was not called.
-        ValueError: `axes` is none of the four.
+        ValueError: `axes` is none of the five.
 
     >>> layer = nn.BatchNorm2d(4)
     >>> found = standardisation(layer, layer, torch.randn(8, 4, 5, 5) * 3 + 7, "batch")
@@ -95,7 +96,9 @@ def _grouped(values: Tensor, axes: str, groups: int) -> Tensor:
         return flat.reshape(n * c, -1)
     if axes == "position":
         return flat.transpose(1, 2).reshape(-1, c)
-    raise ValueError(f"axes must be batch, sample, instance or position; got {axes!r}")
+    if axes == "trailing":
+        return values.flatten(-groups).flatten(0, -2)
+    raise ValueError(f"axes must be batch, sample, instance, position or trailing; got {axes!r}")
 
 
 def without_affine(norm: nn.Module) -> nn.Module:

@@ -107,6 +107,7 @@ def _recipe(recipe: Recipe, words: Words) -> list[tuple[str, str]]:
         ("steps", str(recipe["steps"])),
         ("batch", str(recipe["batch"])),
         ("optimizer", recipe["optimizer"] + (words.parentheses(beside) if beside else "")),
+        ("schedule", words(f"schedule_{recipe.get('schedule', 'constant')}")),
         ("rates", words.join(rates)),
         ("seeds", words.pick(recipe["seeds_told"])),
     ]

@@ -68,6 +68,7 @@ def render(results: Results, lang: str, siblings: Mapping[str, str]) -> str:
             verdict_rows=tables.verdict_rows(results),
             strips=_strips(results),
             choices=tables.choice_cells(results),
+            given=summary.studied_as_given(results),
             headline=summary.headline_norm(results),
             outcome_of=_outcome_of,
             questions=tables.questions,

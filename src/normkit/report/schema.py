@@ -78,6 +78,8 @@ class Recipe(TypedDict):
     steps: int
     batch: int
     optimizer: str
+    schedule: NotRequired[Literal["constant", "cosine"]]
+    """Constant where it is not said."""
     momentum: float | None
     rates: dict[str, float | None]
     target: NotRequired[float | None]

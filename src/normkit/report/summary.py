@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from normkit.report.schema import Claim, Results, Verdict
 from normkit.report.words import Words
 
+GIVEN = "given"
+"""The arm of a network that is studied as it is."""
+
 OUTCOMES = ("supported", "refuted", "inconclusive")
 
 
@@ -47,6 +50,11 @@ def headline_norm(results: Results) -> str | None:
     return "batch" if "batch" in seeds else max(seeds, key=lambda norm: seeds[norm])
 
 
+def studied_as_given(results: Results) -> bool:
+    """Whether a single network was studied as it is, so that nothing is compared."""
+    return [row["norm"] for row in results["choices"]["rows"]] == [GIVEN]
+
+
 def summarise(results: Results, words: Words) -> Summary | None:
     """Summarise the primary verdicts of the headline norm; None where there is no verdict."""
     norm = headline_norm(results)
@@ -59,7 +67,8 @@ def summarise(results: Results, words: Words) -> Summary | None:
         if verdicts:
             groups[outcome(verdicts)].append((claim["id"], words.pick(claim["title"])))
             exploratory &= verdicts[0]["exploratory"]
-    lead = words("summary_lead", data=results["data"]["spec"], norm=words.norm(norm) or norm)
+    lead_word = "summary_lead_given" if studied_as_given(results) else "summary_lead"
+    lead = words(lead_word, data=results["data"]["spec"], norm=words.norm(norm) or norm)
     kept = [(name, claims) for name, claims in groups.items() if claims]
     return Summary(lead, kept, len(results["recipe"]["seeds"]), exploratory)
 
@@ -68,6 +77,8 @@ def sentence(results: Results, words: Words) -> str:
     """The summary as plain text."""
     summary = summarise(results, words)
     if summary is None:
+        if studied_as_given(results):
+            return words("summary_given", data=results["data"]["spec"])
         return words("summary_nothing")
     clauses = [
         words(name) + words.parentheses(words.join([title for _, title in claims]))

@@ -122,9 +122,10 @@ def _choices(results: Results, words: Words, width: int) -> Iterator[RenderableT
     columns, rows = results["choices"]["columns"], tables.choice_cells(results)
     if not rows:
         return
+    title = words("choices_title_given" if summary.studied_as_given(results) else "choices_title")
     yield ""
     if width >= 22 + 14 * len(columns):
-        table = titled_table(words("choices_title"))
+        table = titled_table(title)
         table.add_column(words("norm"), overflow="fold")
         for column in columns:
             table.add_column(clean(words.pick(column["title"])), justify="right", overflow="fold")
@@ -133,7 +134,7 @@ def _choices(results: Results, words: Words, width: int) -> Iterator[RenderableT
             table.add_row(clean(row["norm"] + mark), *(clean(_value(cell)) for cell in cells))
         yield table
     else:
-        yield clean(words("choices_title"))
+        yield clean(title)
         for index, column in enumerate(columns):
             yield ""
             yield clean(words.pick(column["title"]))

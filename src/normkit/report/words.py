@@ -27,6 +27,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "confidence": ("{percent} interval", "{percent} 置信区间"),
     "not_measured": ("not measured or never reached", "未测得或未达到"),
     # Names of the normalizations, beside their catalogue keys
+    "norm_given": ("the network as given", "原样网络"),
     "norm_none": ("no normalization", "无归一化"),
     "norm_batch": ("batch norm", "批归一化"),
     "norm_layer": ("layer norm", "层归一化"),
@@ -45,6 +46,17 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "summary_exploratory": (
         "With {seeds} seeds this is exploratory: a direction to follow, not a finding.",
         "仅用 {seeds} 个随机种子，结果属探索性：可指方向，不作定论。",
+    ),
+    "summary_lead_given": (
+        "On {data}, the network was studied as it is, with nothing to compare it with; of its own "
+        "norm layers:",
+        "在 {data} 上，模型按原样研究，没有可比较的对象；对其自带的归一化层：",
+    ),
+    "summary_given": (
+        "On {data}, the network was studied as it is: there is nothing to compare it with, so no "
+        "claim is judged. Its error, time and memory stand in the table.",
+        "在 {data} 上，模型按原样研究：没有可比较的对象，因此不评判任何论断。"
+        "其错误率、时间与内存见下表。",
     ),
     "summary_nothing": ("No claim has a verdict yet.", "尚无任何论断得出结论。"),
     "list_separator": (", ", "、"),
@@ -81,6 +93,11 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "每种归一化方法都与无归一化的同一网络比较。判定依据是效应量的整个置信区间，"
         "而不是单个点估计。",
     ),
+    "verdicts_lead_given": (
+        "The norm layers that the network has. The claim is judged by the whole interval of its "
+        "effect, never by the point alone.",
+        "模型自带的归一化层。判定依据是效应量的整个区间，而不是单个点估计。",
+    ),
     "verdicts_caption": ("Verdicts by claim and normalization", "各论断在各归一化方法下的结论"),
     "claim": ("Claim", "论断"),
     "norm": ("Norm", "归一化方法"),
@@ -110,6 +127,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "seeds_short": ("{seeds} seeds", "{seeds} 个随机种子"),
     # Choice table
     "choices_title": ("Which norm should I use here?", "这里该用哪种归一化方法？"),
+    "choices_title_given": ("What does this network give and cost?", "这个网络的效果与代价如何？"),
     "choices_caption": ("What each normalization gives and costs", "各归一化方法的效果与代价"),
     "key_choices": (
         "Brackets hold confidence intervals; only where there are any can a value be called not "
@@ -234,6 +252,9 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "steps": ("Steps", "训练步数"),
     "batch": ("Batch size", "批大小"),
     "optimizer": ("Optimizer", "优化器"),
+    "schedule": ("Learning rate over the steps", "学习率随步数的变化"),
+    "schedule_constant": ("constant", "恒定"),
+    "schedule_cosine": ("cosine, to zero at the last step", "余弦，最后一步降至零"),
     "momentum": ("momentum {value}", "动量 {value}"),
     "rates": ("Learning rate of each norm", "各归一化方法的学习率"),
     "trials": ("Trials", "试验次数"),
@@ -246,9 +267,9 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "duration": ("Duration", "用时"),
     "duration_minutes": ("{minutes} min {seconds} s", "{minutes} 分 {seconds} 秒"),
     "duration_seconds": ("{seconds} s", "{seconds} 秒"),
-    "dropped": ("Dropped to fit the budget", "为符合预算而省去的内容"),
+    "dropped": ("Left out", "省去的内容"),
     "failures": ("Failures", "出错记录"),
-    "nothing_dropped": ("Nothing was dropped.", "没有省去任何内容。"),
+    "nothing_dropped": ("Nothing was left out.", "没有省去任何内容。"),
     "no_failures": ("No trial failed.", "没有试验出错。"),
     "versions": ("Versions", "版本"),
     "machine": ("Machine", "机器"),

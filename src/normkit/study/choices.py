@@ -42,7 +42,9 @@ def compare(context: Context) -> dict[str, Any]:
     for norm in plan.norms:
         records = list(runs[norm].values())
         steps = [steps_to(record, recipe.target, limit) for record in records]
-        per_step = [record.times["seconds_per_step"][norm] for record in costs]
+        timed = [r for r in costs if norm in r.times["seconds_per_step"]]
+        per_step = [record.times["seconds_per_step"][norm] for record in timed]
+        held = [float(record.probes["bytes_for_backward"][norm]) for record in timed]
         pace = statistics.median(per_step) if per_step else math.nan
         reached = statistics.median(steps) if steps else math.nan
         # At the limit the target was not reached in at least half of the runs.
@@ -57,10 +59,9 @@ def compare(context: Context) -> dict[str, Any]:
                     "steps": _cell(arrived),
                     "seconds": _cell(arrived * pace),
                     "seconds_per_step": _cell(1e3 * pace),
-                    "bytes": _cell(
-                        float(costs[0].probes["bytes_for_backward"][norm]) if costs else math.nan
-                    ),
-                    "rate": _cell(recipe.rates[norm]),
+                    "bytes": _cell(held[0] if held else math.nan),
+                    # An arm none of whose trials ran has no best rate, whatever it stands at.
+                    "rate": _cell(recipe.rates[norm] if records else math.nan),
                 },
             }
         )

@@ -7,18 +7,23 @@ import os
 import signal
 import sys
 import threading
-import traceback
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import ModuleType, TracebackType
 
+from normkit.study import memory as memory_room
 from normkit.study.record import Record
 from normkit.study.spec import TrialSpec
+from normkit.user_code import UserCodeError, raised
+
+_TICK = 0.2
+"""Seconds between two looks at what the running trials take."""
 
 _SPAWN = multiprocessing.get_context("spawn")
 
@@ -29,14 +34,18 @@ class Task:
 
     spec: TrialSpec
     probes: tuple[str, ...] = ()
+    seconds: float | None = field(default=None, compare=False)
+    """How long it may take, if not as long as it likes: a rule for the run, no part of the task."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A trial that raised, or whose process died: the reason, for the report."""
+    """A trial that raised, or whose process died or was ended: the reason, for the report."""
 
     task: Task
     reason: str
+    stopped: bool = False
+    """Whether it was ended for what it took, instead of ending by itself."""
 
 
 class WorkerError(RuntimeError):
@@ -49,6 +58,8 @@ class Engine:
     Args:
         dataset: folder of the prepared data set, opened once by every worker.
         workers: number of processes; each computes with one thread.
+        memory: bytes that each process may use; an equal share of those available now unless
+            given.
 
     Raises:
         ValueError: fewer than one worker.
@@ -56,14 +67,15 @@ class Engine:
     Use it as a context manager: leaving the block ends the workers at once, exception or not.
     """
 
-    def __init__(self, dataset: Path, workers: int) -> None:
+    def __init__(self, dataset: Path, workers: int, memory: int | None = None) -> None:
         if workers < 1:
             raise ValueError(f"a study needs at least one worker; got {workers}")
-        self._dataset = dataset
+        if memory is None:
+            memory = memory_room.available() // workers
         self._slots: list[_Slot] = []
         try:
             for _ in range(workers):
-                self._slots.append(_Slot(dataset))
+                self._slots.append(_Slot(dataset, memory))
         except BaseException:
             self._end()
             raise
@@ -89,7 +101,9 @@ class Engine:
         """Run all tasks, yielding each result as it comes.
 
         Cost trials run last and alone: their seconds must not be shared with a neighbour. A trial
-        that raises, or whose process dies, gives a :class:`Failure`, and the others go on.
+        that raises, or whose process dies, gives a :class:`Failure`, and the others go on. So does
+        one that takes longer than its task allows, or more memory than its process may use: the
+        process is ended, and another one takes its place.
 
         Args:
             tasks: the trials; equal ones run as often as they are given.
@@ -107,7 +121,7 @@ class Engine:
         self, tasks: Sequence[Task], slots: Sequence[_Slot], started: Callable[[Task], None]
     ) -> Iterator[tuple[Task, Record | Failure]]:
         waiting = deque(tasks)
-        busy: dict[object, tuple[_Slot, Task]] = {}
+        busy: dict[Connection, tuple[_Slot, Task]] = {}
         free = list(slots)
         while waiting or busy:
             while waiting and free:
@@ -116,18 +130,30 @@ class Engine:
                 busy[slot.connection] = slot, task
                 started(task)
             # A worker that dies closes its end of the connection, which is ready to read then.
-            for connection in wait([slot.connection for slot, _ in busy.values()]):
+            ended = wait(list(busy), _TICK)
+            answers: dict[Connection, Record | str] = {}
+            stopped: set[Connection] = set()
+            for connection, (slot, _) in busy.items():
+                if connection in ended:
+                    answers[connection] = slot.receive()
+                elif reason := slot.excess():
+                    answers[connection] = reason
+                    stopped.add(connection)
+            for connection, answer in answers.items():
                 slot, task = busy.pop(connection)
-                answer = slot.receive()
                 free.append(slot)
-                yield task, (answer if isinstance(answer, Record) else Failure(task, answer))
+                if isinstance(answer, str):
+                    yield task, Failure(task, answer, connection in stopped)
+                else:
+                    yield task, answer
 
 
 class _Slot:
-    """One worker process, replaced by a fresh one if it dies."""
+    """One worker process, replaced by a fresh one if it dies or has to be ended."""
 
-    def __init__(self, dataset: Path) -> None:
+    def __init__(self, dataset: Path, memory: int) -> None:
         self._dataset = dataset
+        self._memory = memory
         self._start()
 
     def _start(self) -> None:
@@ -146,10 +172,38 @@ class _Slot:
             self.connection.send(task)
         except (BrokenPipeError, ConnectionResetError):
             # It died while idle; the task has not begun, so nothing is lost.
-            self.end()
-            self._start()
+            self._replace()
             self._await_ready()
             self.connection.send(task)
+        self._task, self._begun = task, time.monotonic()
+
+    def excess(self) -> str | None:
+        """End a process that takes more time or memory than it may, and say which; or None."""
+        reason = None
+        what = "the first look at it" if self._task.spec.kind == "check" else "the trial"
+        limit = self._task.seconds
+        if limit is not None and time.monotonic() - self._begun > limit:
+            reason = (
+                f"{what} took longer than the {limit:.3g} s that it may take, and was stopped: if "
+                "it is only slow, give it more with --trial-seconds"
+            )
+        elif self._used() > self._memory:
+            reason = (
+                f"{what} took more memory than the {memory_room.told(self._memory)} that its "
+                "process may use, and was stopped: look for what it keeps from step to step, or "
+                "use fewer workers or a smaller batch"
+            )
+        if reason:
+            self._replace()
+        return reason
+
+    def _used(self) -> int:
+        pid = self._process.pid
+        return memory_room.used_by(pid) if pid is not None else 0
+
+    def _replace(self) -> None:
+        self.end()
+        self._start()
 
     def _await_ready(self) -> None:
         """Wait for a new worker's first word, which it sends once it can take a trial."""
@@ -165,6 +219,7 @@ class _Slot:
                 "memory"
             ) from None
         self._ready = True
+        self._at_start = self._used()
 
     def receive(self) -> Record | str:
         try:
@@ -172,12 +227,14 @@ class _Slot:
         except (EOFError, ConnectionResetError):
             self._process.join()
             ending = _ending(self._process.exitcode)
-            self.end()
-            self._start()
+            self._replace()
             return (
                 f"the trial's process ended without an answer ({ending}); "
                 "out of memory is the usual cause: use fewer workers or a smaller batch"
             )
+        if self._used() - self._at_start > memory_room.GROWN * self._memory:
+            # What it keeps from trial to trial is not to add up until one of them is stopped.
+            self._replace()
         return answer
 
     def end(self) -> None:
@@ -246,11 +303,11 @@ def _work(connection: Connection, dataset: Path) -> None:
         try:
             opened = opened or Dataset.open(dataset)
             answer: Record | str = train.run(task.spec, task.probes, opened)
-        except Exception as error:
+        except UserCodeError as error:
+            answer = str(error)
+        except (Exception, SystemExit) as error:
             # Not swallowed: the parent records the reason and the report names the trial.
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            place = f"{Path(where.filename).name}:{where.lineno}"
-            answer = f"{type(error).__name__}: {error} ({place})"
+            answer = raised(error)
         connection.send(answer)
 
 

@@ -102,7 +102,7 @@ CUTS = (
     _headline_only("initialisation", "对初始权重不敏感"),
     _headline_only("learning_rate", "允许更大的学习率"),
     _Cut(
-        lambda plan: replace(plan, penalties=plan.penalties[:1]),
+        lambda plan: replace(plan, penalties=("dropout",)) if "dropout" in plan.penalties else plan,
         text(
             "Of dropout, L1 and L2 only dropout is tried in `overfitting`.",
             "“防止过拟合”一项只尝试了 Dropout，没有尝试 L1 和 L2。",
@@ -289,7 +289,7 @@ def ladder(plan: Plan) -> list[Plan]:
             if cut.final:
                 made = [earlier for earlier in made if earlier.topic != cut.topic]
             made.append(cut)
-            plans.append(replace(smaller, dropped=tuple(cut.told for cut in made)))
+            plans.append(replace(smaller, dropped=(*plan.dropped, *(cut.told for cut in made))))
     return plans
 
 

@@ -4,28 +4,131 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.instancenorm import _InstanceNorm
 
-from normkit.models import Classifier
+from normkit.models import Classifier, MicroBatched
+from normkit.nn import LayerNorm1d, LayerNorm2d, LayerNorm3d, RMSNorm1d, RMSNorm2d, RMSNorm3d
+from normkit.probes.restore import unchanged
+
+LINEAR = (
+    nn.Linear,
+    nn.Conv1d,
+    nn.Conv2d,
+    nn.Conv3d,
+    nn.ConvTranspose1d,
+    nn.ConvTranspose2d,
+    nn.ConvTranspose3d,
+)
+NORMS = (MicroBatched, _BatchNorm, _InstanceNorm, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
+_OVER_CHANNELS = (LayerNorm1d, LayerNorm2d, LayerNorm3d, RMSNorm1d, RMSNorm2d, RMSNorm3d)
 
 
 @dataclass(frozen=True)
 class Layer:
     """A convolution or linear layer, the norm that goes with it, and what their output is."""
 
-    linear: nn.Conv2d | nn.Linear
+    linear: nn.Module
     norm: nn.Module | None
     """None, or an identity, where the layer has no norm."""
     output: nn.Module
-    """The module whose output is the layer's: after norm and activation."""
+    """The module whose output is the layer's: after norm and activation in normkit's own models,
+    the norm or else the linear one in the user's."""
 
 
-def layers(model: nn.Module) -> list[Layer]:
-    """The hidden layers of a network in the order of depth, those on shortcuts left out.
+def layers(model: nn.Module, images: Tensor) -> list[Layer]:
+    """The hidden layers of a network in the order in which they are called.
 
-    Raises:
-        TypeError: the model is not one of normkit's.
+    In a user's model these are seen in one forward pass, which leaves the model as it was: every
+    convolution and linear layer that the output depends on, once, but the last, which is the
+    classifier. A norm belongs to the layer whose output came just before it. In normkit's own
+    models those on shortcuts are left out.
+
+    Args:
+        model: maps images to logits.
+        images: one batch, `(N, C, H, W)`.
+
+    >>> net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(144, 2))
+    >>> [layer.norm for layer in layers(net, torch.randn(2, 1, 8, 8))] == [net[1]]
+    True
     """
-    if not isinstance(model, Classifier):
-        raise TypeError(f"layers are known of normkit's own models; got {type(model).__name__}")
-    return [Layer(block.linear, block.norm, block) for block in model.blocks]
+    if isinstance(model, Classifier):
+        return [Layer(block.linear, block.norm, block) for block in model.blocks]
+    found: list[Layer] = []
+    for module, depended_on in _called(model, images):
+        if not depended_on:
+            continue
+        if isinstance(module, LINEAR):
+            found.append(Layer(module, None, module))
+        elif found and found[-1].norm is None:
+            found[-1] = Layer(found[-1].linear, module, module)
+    return found[:-1]
+
+
+def norms(model: nn.Module, images: Tensor) -> list[nn.Module]:
+    """The norm layers of a network in the order in which they are called.
+
+    Args:
+        model: maps images to logits.
+        images: one batch, `(N, C, H, W)`.
+    """
+    if isinstance(model, Classifier):
+        return [layer.norm for layer in layers(model, images) if layer.norm is not None]
+    return [module for module, _ in _called(model, images) if isinstance(module, NORMS)]
+
+
+def axes(norm: nn.Module) -> tuple[str, int]:
+    """What a norm takes its statistics over, and in how many groups or axes.
+
+    Returns:
+        The arguments `axes` and `groups` of :func:`normkit.probes.standardise.standardisation`.
+
+    >>> axes(nn.GroupNorm(2, 8)), axes(nn.LayerNorm((4, 4)))
+    (('sample', 2), ('trailing', 2))
+    """
+    if isinstance(norm, MicroBatched):
+        return axes(norm.norm)
+    if isinstance(norm, _OVER_CHANNELS):
+        return "position", 1
+    if isinstance(norm, nn.GroupNorm):
+        return "sample", norm.num_groups
+    if isinstance(norm, _InstanceNorm):
+        return "instance", 1
+    if isinstance(norm, nn.LayerNorm | nn.RMSNorm):
+        return "trailing", len(norm.normalized_shape)
+    # Batch norm; and an identity, to which it makes no difference what it does not standardise.
+    return "batch", 1
+
+
+def _called(model: nn.Module, images: Tensor) -> list[tuple[nn.Module, bool]]:
+    """Layers and norms in the order of their first call, and whether the output depends on each.
+
+    It does not on what feeds nothing, nor, as far as gradients tell, on what is frozen.
+    """
+    inner = {m.norm for m in model.modules() if isinstance(m, MicroBatched)}
+    outputs: dict[nn.Module, Tensor] = {}
+
+    def keep(module: nn.Module, _: object, output: Tensor) -> None:
+        outputs.setdefault(module, output)
+
+    handles = [
+        module.register_forward_hook(keep)
+        for module in model.modules()
+        if isinstance(module, (*LINEAR, *NORMS)) and module not in inner
+    ]
+    try:
+        with unchanged(model), torch.enable_grad():
+            logits = model.train()(images)
+            live = {module: out for module, out in outputs.items() if out.requires_grad}
+            gradients = (
+                torch.autograd.grad(logits.sum(), list(live.values()), allow_unused=True)
+                if live
+                else ()
+            )
+    finally:
+        for handle in handles:
+            handle.remove()
+    reached = {m for m, gradient in zip(live, gradients, strict=True) if gradient is not None}
+    return [(module, module in reached) for module in outputs]

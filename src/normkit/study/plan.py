@@ -6,9 +6,12 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from normkit.study.bilingual import Text, joined, text
+from normkit.study.optimizer import OPTIMIZERS
 from normkit.study.spec import TrialSpec
 
-HALF_DECADES = (0.01, 0.03, 0.1, 0.3)
+HALF_DECADES = OPTIMIZERS["sgd"]
+ADJUSTABLE = frozenset({"depth", "placement", "dropout"})
+"""What a study can set in normkit's own networks, and not in the user's."""
 INITIALISATIONS: tuple[tuple[str, float], ...] = (
     ("default", 1.0),
     ("he", 1.0),
@@ -20,11 +23,6 @@ INITIALISATIONS: tuple[tuple[str, float], ...] = (
     ("gaussian", 10.0),
     ("gaussian", 100.0),
 )
-PENALTIES: dict[str, tuple[float, ...]] = {
-    "dropout": (0.2, 0.5),
-    "l1": (1e-4, 1e-3),
-    "l2": (1e-3, 1e-2),
-}
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ class Plan:
     chance: float
     """Accuracy of always guessing the commonest class."""
     norms: tuple[str, ...]
-    """Arms, "none" first: every verdict compares with it."""
+    """Arms, "none" first, which every verdict compares with; or "given" alone, as it is."""
     headline: str
     """The norm whose verdicts are confirmatory; the others are exploratory."""
     claims: tuple[str, ...]
@@ -55,7 +53,7 @@ class Plan:
     rates: tuple[float, ...] = HALF_DECADES
     initialisations: tuple[tuple[str, float], ...] = INITIALISATIONS
     rate_per_initialisation: bool = True
-    depths: tuple[int, ...] = (8, 16, 32)
+    depths: tuple[int | None, ...] = (8, 16, 32)  # None for a network whose depth is its own
     rate_for_reduced_images: bool = True
     """Whether the claim about over-fitting tunes rates of its own, on its reduced set."""
     penalties: tuple[str, ...] = ("dropout", "l1", "l2")
@@ -71,6 +69,8 @@ class Plan:
     """Images that statistics over the batch are taken over, where that is varied."""
     exploratory_left_out_of: frozenset[str] = frozenset()
     dropped: tuple[Text, ...] = ()
+    adjustable: frozenset[str] = ADJUSTABLE
+    """What the network lets a study set: of `ADJUSTABLE`."""
 
     def arms(self, claim: str) -> tuple[str, ...]:
         """The norms that take part in a claim, "none" first."""
@@ -131,6 +131,16 @@ class Plan:
             ),
         )
 
+    @property
+    def no_gradient_steps(self) -> Text | None:
+        """Told where training does not step along the gradient, by as much as its rate says."""
+        if self.prototype.optimizer == "sgd":
+            return None
+        return text(
+            f"`{self.prototype.optimizer}` does not step along the gradient, as this measure does",
+            f"`{self.prototype.optimizer}` 并不沿梯度方向更新，而这一测量沿梯度方向",
+        )
+
     def trial(self, norm: str, seed: int, rate: float) -> TrialSpec:
         """A trial of this study."""
         return self.prototype.but(norm=norm, seed=seed, rate=rate)
@@ -140,4 +150,5 @@ def to_dict(plan: Plan) -> dict[str, Any]:
     """As `study.json` keeps it."""
     values = {f.name: getattr(plan, f.name) for f in fields(plan) if f.name != "prototype"}
     values["exploratory_left_out_of"] = sorted(plan.exploratory_left_out_of)
+    values["adjustable"] = sorted(plan.adjustable)
     return values

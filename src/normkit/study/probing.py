@@ -21,7 +21,7 @@ from normkit.probes.parameter_distribution import folded_spectral_norms, weights
 from normkit.probes.restore import unchanged
 from normkit.probes.stability import losses_along_gradient, spread_between_steps
 from normkit.probes.standardise import histogram, standardisation
-from normkit.study.layers import layers
+from normkit.study.layers import axes, layers, norms
 from normkit.study.record import finite
 from normkit.study.spec import TrialSpec
 from normkit.study.train import checkpoints
@@ -82,37 +82,24 @@ def now_and_then(spec: TrialSpec) -> dict[int, str]:
     return {step: str(step) for step in checkpoints(spec.steps, spec.test)[::-2][::-1] if step}
 
 
-# Catalogue name → the sets of values that the norm standardises together.
-AXES = {
-    "none": "batch",
-    "batch": "batch",
-    "layer": "sample",
-    "group": "sample",
-    "instance": "instance",
-    "channel_layer": "position",
-    "rms": "position",
-}
-
-
 def _gradients(scene: Scene) -> dict[str, Any]:
-    outputs = [layer.output for layer in layers(scene.model)]
-    norms = gradient_norms(scene.model, outputs, *scene.batch)
-    return {"norms": [finite(norm) for norm in norms], "slope": slope_per_layer(norms)}
+    outputs = [layer.output for layer in layers(scene.model, scene.batch[0])]
+    sizes = gradient_norms(scene.model, outputs, *scene.batch) if outputs else []
+    return {"norms": [finite(size) for size in sizes], "slope": slope_per_layer(sizes)}
 
 
 def _standardise(scene: Scene) -> dict[str, Any]:
-    norms = [layer.norm for layer in layers(scene.model) if layer.norm is not None]
     images, _ = scene.batch
+    watched = norms(scene.model, images)
     worst_mean, variances, left_out, shown = math.nan, [], 0, {}
-    for depth, norm in enumerate(norms):
-        groups = getattr(norm, "num_groups", 1)
-        found = standardisation(scene.model, norm, images, AXES[scene.spec.norm], groups)
+    for depth, norm in enumerate(watched):
+        found = standardisation(scene.model, norm, images, *axes(norm))
         left_out += found.left_out
         if len(found.means):
             worst = float(found.means.abs().max())
             worst_mean = worst if math.isnan(worst_mean) else max(worst_mean, worst)
             variances += [float(found.variances.min()), float(found.variances.max())]
-        if depth == len(norms) // 2:
+        if depth == len(watched) // 2:
             shown = {
                 "layer": depth + 1,
                 "mean": finite(float(found.before.mean())),
@@ -130,11 +117,11 @@ def _standardise(scene: Scene) -> dict[str, Any]:
 
 
 def _decorrelation(scene: Scene) -> dict[str, Any]:
-    found = layers(scene.model)
+    found = layers(scene.model, scene.batch[0])
     measured = decorrelation(
         scene.model,
-        [layer.norm for layer in found if layer.norm is not None],
-        [layer.output for layer in found if layer.norm is not None],
+        [layer.norm for layer in found],
+        [layer.output for layer in found],
         scene.images,
     )
     return {
@@ -165,7 +152,7 @@ MOST_LAYERS = 6
 
 
 def _covariate_shift(scene: Scene) -> dict[str, Any]:
-    found = layers(scene.model)
+    found = layers(scene.model, scene.batch[0])
     # The first layer has none below it.
     positions = _spaced(range(1, len(found)), MOST_LAYERS)
     shifts = covariate_shift(
@@ -190,7 +177,7 @@ def _spaced(values: Sequence[int], most: int) -> list[int]:
 
 
 def _parameter_distribution(scene: Scene) -> dict[str, Any]:
-    found = layers(scene.model)
+    found = layers(scene.model, scene.batch[0])
     measured = weights([layer.linear for layer in found])
     folded = folded_spectral_norms(
         scene.model, [(layer.linear, layer.norm) for layer in found], scene.images
@@ -220,14 +207,15 @@ def _scale(scene: Scene) -> dict[str, Any]:
 
 
 def _lesson(scene: Scene) -> dict[str, Any]:
-    norms = [layer.norm for layer in layers(scene.model) if layer.norm is not None]
-    return lesson(scene.model, norms, *scene.batch, default_groups)
+    watched = norms(scene.model, scene.batch[0])
+    return lesson(scene.model, watched, *scene.batch, default_groups)
 
 
 def _distributions(scene: Scene) -> dict[str, Any]:
-    norms = [layer.norm for layer in layers(scene.model) if layer.norm is not None]
-    place, (images, _) = len(norms) // 2, scene.batch
-    found = distribution(scene.model, norms[place], images) if norms else None
+    images, _ = scene.batch
+    watched = norms(scene.model, images)
+    place = len(watched) // 2
+    found = distribution(scene.model, watched[place], images) if watched else None
     return {"layer": place + 1, "found": found}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +21,13 @@ from normkit.study.record import Record
 from normkit.study.rehearsal import Pace, seconds
 from normkit.study.store import Store, StoreError
 
+PATIENCE = 20
+"""How many times its estimated time a trial may take before it is stopped."""
+
+
+HOPELESS = 8
+"""So many trials of an arm were stopped, and none ran: the rest, as slow to fail, is not tried."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Outline:
@@ -32,6 +40,10 @@ class Outline:
     budget_seconds: float
     workers: int
     pace: Pace
+    trial_seconds: float | None = None
+    """What each trial may take, if the user said so."""
+    least_seconds: float = math.inf
+    """What each may take at least, if not."""
 
 
 class Progress:
@@ -92,7 +104,8 @@ class Progress:
                 # A stored trial that lacks a probe runs again, and must give the same numbers.
                 before[task.spec.name] = stored[0]
                 task = Task(task.spec, tuple(sorted({*task.probes, *stored[1]})))
-            to_run.append(task)
+            to_run.append(Task(task.spec, task.probes, self._allowed(task)))
+        to_run = [task for task in to_run if not self._given_up(task)]
         remaining = len(to_run)
         for task, answer in engine.run(to_run):
             if isinstance(answer, Failure):
@@ -103,6 +116,19 @@ class Progress:
             self.ran += 1
             remaining -= 1
             self._tell(task, remaining)
+
+    def _given_up(self, task: Task) -> bool:
+        """Fail a trial without running it, where its arm has only ever been stopped."""
+        norm = task.spec.norm
+        stopped = sum(f.stopped and f.task.spec.norm == norm for f in self.failures.values())
+        if stopped < HOPELESS or any(
+            r.spec.norm == norm for r, _ in self.finished.records.values()
+        ):
+            return False
+        reason = f"not run, since every trial of `{norm}` before it was stopped"
+        self.failures[task.spec.name] = Failure(task, reason)
+        self.reasons[task.spec.name] = reason
+        return True
 
     def _keep(self, task: Task, record: Record, before: Record | None) -> None:
         if before is not None and before.training() != record.training():
@@ -124,6 +150,13 @@ class Progress:
 
     def _estimate(self, task: Task) -> float:
         return seconds(task, self.outline.pace, self.outline.plan, self.data)
+
+    def _allowed(self, task: Task) -> float:
+        """Seconds after which a trial is stopped: generous, since an estimate is one."""
+        outline = self.outline
+        if outline.trial_seconds is not None:
+            return outline.trial_seconds
+        return max(outline.least_seconds, PATIENCE * self._estimate(task))
 
     def counts(self) -> dict[str, int]:
         """How many trials ran, were reused, diverged or failed."""

@@ -34,13 +34,22 @@ Pace = Mapping[str, tuple[float, float]]
 """For each norm, the seconds of one training step and of evaluating one image."""
 
 
-def measure_pace(plan: Plan, engine: Engine, workers: int) -> Pace:
+def measure_pace(plan: Plan, engine: Engine, workers: int, allowed: float | None = None) -> Pace:
     """Time a few steps of each norm on all workers at once, as slow as they make each other.
+
+    Args:
+        plan: whose norms to time.
+        engine: where they run.
+        workers: how many at once.
+        allowed: seconds that each may take.
 
     Raises:
         WorkerError: no norm's network could take a step.
     """
-    tasks = {norm: Task(plan.prototype.but(kind="pace", norm=norm)) for norm in plan.norms}
+    tasks = {
+        norm: Task(plan.prototype.but(kind="pace", norm=norm), seconds=allowed)
+        for norm in plan.norms
+    }
     times: dict[str, list[tuple[float, float]]] = {norm: [] for norm in plan.norms}
     reasons: list[str] = []
     for task, answer in engine.run([task for task in tasks.values() for _ in range(workers)]):

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import torch
 
 import normkit
-from normkit.data import Dataset
+from normkit.data import Dataset, is_factory
 from normkit.study import lesson
 from normkit.study.advice import advise
 from normkit.study.bilingual import Text, text
@@ -22,8 +22,10 @@ from normkit.study.comparison import StudyComparison
 from normkit.study.context import Context
 from normkit.study.plan import Plan
 from normkit.study.store import Store, StoreError
+from normkit.study.subject import named
 from normkit.study.tuning import Recipe
 from normkit.study.verdict import CONFIRMATORY_SEEDS, Outcome, Verdict, holm
+from normkit.user_code import is_spec, short
 
 SCHEMA = 1
 
@@ -123,11 +125,17 @@ def document(
     """The results document of a study whose trials have all run."""
     plan = context.plan
     judged = adjusted(plan, findings)
+    on = short(data.spec) if is_factory(data.spec) else data.spec
     return {
         "schema": SCHEMA,
         "title": text(
-            f"What normalization does for the {plan.prototype.model} network on {data.spec}",
-            f"归一化对 {plan.prototype.model} 网络的作用（数据：{data.spec}）",
+            f"What normalization does for the {named(plan.prototype.model)} network on {on}",
+            f"归一化对 {named(plan.prototype.model)} 网络的作用（数据：{on}）",
+        )
+        if "none" in plan.norms
+        else text(
+            f"The {named(plan.prototype.model)} network as it is, on {on}",
+            f"{named(plan.prototype.model)} 网络的原样实验（数据：{on}）",
         ),
         "normkit": normkit.__version__,
         "torch": torch.__version__,
@@ -143,12 +151,16 @@ def document(
             "validation": len(data.validation),
             "test": len(data.test),
             "skipped": [list(item) for item in data.skipped],
-            "notes": [text(note, in_chinese(note)) for note in data.notes],
+            "notes": [
+                *(text(note, in_chinese(note)) for note in data.notes),
+                *([AUGMENTED] if data.augmented else []),
+            ],
         },
         "model": dict(model),
         "recipe": _recipe(plan, context.recipe),
         "choices": choices,
-        "advice": advise(context, judged),
+        # A network that is studied as it is leaves no choice to advise on.
+        **({"advice": advise(context, judged)} if "none" in plan.norms else {}),
         "lesson": lesson.tell(context, data),
         "claims": [_claim(plan, name, judged[name], findings[name]) for name in judged],
     }
@@ -179,6 +191,12 @@ def adjusted(plan: Plan, findings: Mapping[str, Finding]) -> dict[str, list[Verd
         ]
     return judged
 
+
+AUGMENTED = text(
+    "Training images go through the augmentation of the data factory, the same draws for every "
+    "norm; validation and test images do not.",
+    "训练图像经过数据工厂函数给出的数据增强，各方法的随机抽取相同；验证与测试图像不经过。",
+)
 
 DATA_NOTES = (
     (r"In (\d+) of (\d+) images transparency is dropped\.", "{1} 张图像中有 {0} 张丢弃了透明度。"),
@@ -235,8 +253,9 @@ def _recipe(plan: Plan, recipe: Recipe) -> dict[str, Any]:
         "depth": recipe.depth,
         "steps": prototype.steps,
         "batch": prototype.batch,
-        "optimizer": "sgd",
-        "momentum": prototype.momentum,
+        "optimizer": prototype.optimizer,
+        "schedule": prototype.schedule,
+        "momentum": prototype.momentum if prototype.optimizer == "sgd" else None,
         "rates": recipe.rates,
         "seeds": list(plan.seeds),
         "exploratory_seeds": list(plan.exploratory_seeds),
@@ -247,11 +266,13 @@ def _recipe(plan: Plan, recipe: Recipe) -> dict[str, Any]:
         "threshold": recipe.threshold,
         "target": recipe.target,
         "found": recipe.found,
-        "why": _why(recipe),
+        "why": _why(plan, recipe),
     }
 
 
-def _why(recipe: Recipe) -> Text:
+def _why(plan: Plan, recipe: Recipe) -> Text:
+    if "none" not in plan.norms:
+        return _why_as_it_is(recipe)
     if not recipe.found:
         return text(
             "In none of the initialisations and depths tried did the network without norm train, "
@@ -259,17 +280,35 @@ def _why(recipe: Recipe) -> Text:
             "在尝试过的所有初始化与深度下，无归一化的网络都未能训练成功；与它比较不能说明问题，"
             "因此相关结论为证据不足。",
         )
+    own = is_spec(plan.prototype.model)
+    default = "the initialisation of its own" if own else "PyTorch's default initialisation"
+    chinese = "自身的初始化" if own else " PyTorch 默认初始化"
     if recipe.init == "default":
         return text(
-            "The network without norm trains with PyTorch's default initialisation, so that is "
-            "the base recipe.",
-            "无归一化的网络用 PyTorch 默认初始化即可训练，因此以它为基准方案。",
+            f"The network without norm trains with {default}, so that is the base recipe.",
+            f"无归一化的网络用{chinese}即可训练，因此以它为基准方案。",
+        )
+    layers = f" and {recipe.depth} layers" if recipe.depth else ""
+    layers_chinese = f"、{recipe.depth} 层" if recipe.depth else ""
+    return text(
+        f"With {default} the network without norm does not train at any rate tried; with "
+        f"“{recipe.init}”{layers} it does, so that is the base recipe: a comparator that never "
+        "trains proves nothing.",
+        f"用{chinese}时，无归一化的网络在所有学习率下都未能训练成功；改用 "
+        f"“{recipe.init}”{layers_chinese}后能够训练，因此以它为基准方案："
+        "从未训练成功的对照组说明不了任何问题。",
+    )
+
+
+def _why_as_it_is(recipe: Recipe) -> Text:
+    if recipe.learned:
+        return text(
+            "The network is studied as it is, with its own initialisation; its learning rate is "
+            "tuned.",
+            "模型按原样研究，使用自身的初始化；只调优学习率。",
         )
     return text(
-        "With PyTorch's default initialisation the network without norm does not train at any rate "
-        f"tried; with “{recipe.init}” and {recipe.depth} layers it does, so that is the base "
-        "recipe: a comparator that never trains proves nothing.",
-        "用 PyTorch 默认初始化时，无归一化的网络在所有学习率下都未能训练成功；改用 "
-        f"“{recipe.init}”、{recipe.depth} 层后能够训练，因此以它为基准方案："
-        "从未训练成功的对照组说明不了任何问题。",
+        "The network is studied as it is, with its own initialisation; at none of the learning "
+        "rates tried did it train.",
+        "模型按原样研究，使用自身的初始化；在尝试过的学习率下均未能训练成功。",
     )

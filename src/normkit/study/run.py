@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import math
-import os
-import platform
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from torch import nn
 
 from normkit import models
 from normkit.data import Dataset, prepare
-from normkit.functional.names import unknown_name
-from normkit.nn.catalogue import catalogue
-from normkit.study import result
-from normkit.study.bilingual import Text, text
+from normkit.study import arguments, result
 from normkit.study.claims import choose
 from normkit.study.context import Context
 from normkit.study.engine import Engine
 from normkit.study.events import Event, Watch, unwatched
 from normkit.study.ladder import BUDGETS, fit, ladder
+from normkit.study.machine import processor, processors
+from normkit.study.optimizer import OPTIMIZERS
 from normkit.study.plan import Plan
 from normkit.study.plan import to_dict as plan_to_dict
 from normkit.study.progress import Outline, Progress
@@ -33,7 +30,9 @@ from normkit.study.rehearsal import estimate, measure_pace, rehearse
 from normkit.study.result import StudyResult
 from normkit.study.spec import TrialSpec, code_version
 from normkit.study.store import STUDY, Store
-from normkit.study.train import build, training_indices
+from normkit.study.subject import Subject, described, examine, suited
+from normkit.study.train import source_of, training_indices
+from normkit.user_code import is_spec, refuse_while_loading
 
 SEEDS, EXPLORATORY_SEEDS, TUNING_SEEDS = 8, 3, 4
 GAP_SEEDS, REDUCED_TUNING_SEEDS = 32, 8
@@ -47,26 +46,36 @@ class Study:
     """Measures what each normalization does for a CNN on real images, claim by claim.
 
     Args:
-        data: "digits" (nothing is downloaded), "folder:PATH" or "npz:PATH".
-        model: a built-in model's name.
+        data: "digits" (nothing is downloaded), "folder:PATH", "npz:PATH", or a function of yours
+            that returns `(x, y)`, or `((x, y), (x, y))` for training and test, and after them,
+            where wanted, `augment(images)`: itself, or as "package.module:name" or
+            "file.py:name".
+        model: a built-in model's name, or a function or class of yours that makes the network,
+            given in the same ways. It is called with as many of `num_classes, in_channels, norm`
+            as it accepts; `norm(channels, dims=2)` returns a layer.
         norms: catalogue names to compare with "none"; "batch", or the first if it is not among
             them, is the headline norm.
         claims: names of claims; all of them unless given.
         budget: "quick", "standard", or minutes. What does not fit is dropped, and told.
         steps: training steps of a trial.
         batch: images per step.
-        depth: layers of the model; its own default unless given.
-        width: channels of the model; its own default unless given.
+        optimizer: "sgd" (momentum 0.9) or "adamw".
+        schedule: "constant", or "cosine": the rate falls to zero at the last step.
+        depth: layers of a built-in model; its own default unless given.
+        width: channels of a built-in model; its own default unless given.
         seed: repetitions with another seed train other networks on other batches; the split of the
             data is the same.
         image_size: side to which all images are resized.
         limit: use a stratified subset of this many images.
         skip_bad: leave out files that are no images, instead of stopping.
         workers: processes, one thread each; one per processor unless given.
+        trial_seconds: after so long a trial is stopped, and counts as failed; twenty times its
+            estimated time, and at least a minute, unless given.
         device: "cpu" or "cuda".
 
     Raises:
-        ValueError: a name is unknown, or a number is out of range.
+        ValueError: a name is unknown, a number is out of range, or a function cannot be found again
+            by name.
 
     Example:
         >>> study = Study(norms=["batch"], claims=["standardise"], budget="quick")
@@ -74,13 +83,15 @@ class Study:
         'batch'
     """
 
-    data: str = "digits"
-    model: str = "plain"
+    data: str | Callable[[], Any] = "digits"
+    model: str | Callable[..., nn.Module] = "plain"
     norms: Sequence[str] = ("batch", "layer", "instance", "group")
     claims: Sequence[str] | None = None
     budget: Literal["quick", "standard"] | float = "standard"
     steps: int = 200
     batch: int = 32
+    optimizer: str = "sgd"
+    schedule: str = "constant"
     depth: int | None = None
     width: int | None = None
     seed: int = 0
@@ -88,45 +99,24 @@ class Study:
     limit: int | None = None
     skip_bad: bool = False
     workers: int | None = None
+    trial_seconds: float | None = None
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        for name, names in (("norms", self.norms), ("claims", self.claims)):
-            if isinstance(names, str):
-                raise ValueError(f"{name} is a list of names; got {names!r}: write [{names!r}]")
-        for norm in self.norms:
-            if norm not in catalogue():
-                raise ValueError(unknown_name("norm", norm, catalogue()))
-        if not [norm for norm in self.norms if norm != "none"]:
-            raise ValueError("a study compares norms with none; give at least one, such as batch")
-        if self.model not in models.MODELS:
-            raise ValueError(unknown_name("model", self.model, models.MODELS))
-        choose(tuple(self.claims) if self.claims else None)
-        if isinstance(self.budget, str) and self.budget not in BUDGETS:
-            raise ValueError(
-                f"a budget is {', '.join(BUDGETS)}, or a number of minutes; got {self.budget!r}"
-            )
-        for name, value, least in (
-            ("budget", self.budget_seconds, 1e-9),
-            ("steps", self.steps, 10),
-            ("batch", self.batch, 2),
-            ("seed", self.seed, 0),
-            ("depth", self.depth, 1),
-            ("width", self.width, 1),
-            ("workers", self.workers, 1),
-        ):
-            if value is None:
-                continue
-            if not math.isfinite(value) or (name != "budget" and value != int(value)):
-                kind = "number of minutes" if name == "budget" else "whole number"
-                raise ValueError(f"{name} must be a {kind}; got {value!r}")
-            if value < least:
-                rule = "more than 0" if name == "budget" else f"at least {least:g}"
-                raise ValueError(f"{name} must be {rule}; got {getattr(self, name)!r}")
-        if self.device not in ("cpu", "cuda"):
-            raise ValueError(f"device must be cpu or cuda; got {self.device!r}")
-        if self.device == "cuda" and not torch.cuda.is_available():
-            raise ValueError("device is cuda, but PyTorch sees no GPU here: use device cpu")
+        # What is given as a function is kept as its name: by that a worker finds it again.
+        for name in ("data", "model"):
+            object.__setattr__(self, name, arguments.named(getattr(self, name)))
+        arguments.check(self)
+
+    @property
+    def data_spec(self) -> str:
+        """What the data are, in words that another process understands."""
+        return arguments.named(self.data)
+
+    @property
+    def model_spec(self) -> str:
+        """What the network is, in words that another process understands."""
+        return arguments.named(self.model)
 
     @property
     def headline(self) -> str:
@@ -142,7 +132,7 @@ class Study:
     @property
     def worker_count(self) -> int:
         """Processes that train at the same time."""
-        return self.workers or _processors()
+        return self.workers or processors()
 
     def prepare(self, watch: Watch = unwatched) -> Dataset:
         """Decode the data, or open them from the cache."""
@@ -150,8 +140,9 @@ class Study:
         def tell(done: int, total: int) -> None:
             watch(Event("data", done, total))
 
+        refuse_while_loading("a study")
         return prepare(
-            self.data,
+            self.data_spec,
             image_size=self.image_size,
             limit=self.limit,
             skip_bad=self.skip_bad,
@@ -165,15 +156,16 @@ class Study:
             ValueError: the model cannot be built for these data, or they hold too few images.
             WorkerError: no worker process can be started.
         """
-        plans = ladder(self._full_plan(data))
         with Engine(data.folder, self.worker_count) as engine:
+            plans, _ = self._plans(data, engine)
             return self._outline(plans, data, engine, level)
 
     def _outline(
         self, plans: Sequence[Plan], data: Dataset, engine: Engine, level: int | None
     ) -> Outline:
         workers = self.worker_count
-        pace = measure_pace(plans[0], engine, workers)
+        least = arguments.least_seconds(self, data)
+        pace = measure_pace(plans[0], engine, workers, least)
 
         def cost(plan: Plan) -> float:
             return estimate(plan, pace, data, workers)
@@ -188,6 +180,8 @@ class Study:
             budget_seconds=self.budget_seconds,
             workers=workers,
             pace=pace,
+            trial_seconds=self.trial_seconds,
+            least_seconds=least,
         )
 
     def run(self, out: Path | str, watch: Watch = unwatched) -> StudyResult:
@@ -206,12 +200,13 @@ class Study:
             StoreError: the folder cannot be used, or the disk is full; finished trials are kept.
             WorkerError: no worker process can be started.
         """
+        refuse_while_loading("a study")
         started, clock = datetime.now(UTC), time.perf_counter()
         store = Store(Path(out))
         with store.locked():
             data = self.prepare(watch)
-            plans = ladder(self._full_plan(data))
             with Engine(data.folder, self.worker_count) as engine:
+                plans, subject = self._plans(data, engine)
                 outline = self._outline_in(store, plans, data, engine)
                 watch(Event("plan", 0, outline.trials, outline.seconds))
                 progress = Progress(store, data, outline, watch)
@@ -222,8 +217,8 @@ class Study:
                 table,
                 {
                     "machine": {
-                        "cpu": _processor(),
-                        "cores": _processors(),
+                        "cpu": processor(),
+                        "cores": processors(),
                         "workers": outline.workers,
                         "device": self.device,
                     },
@@ -236,7 +231,7 @@ class Study:
                     "command": self.command(),
                 },
                 data,
-                self._model(progress.context, data),
+                self._model(progress.context, subject),
             )
             store.write_json("results.json", document)
         watch(Event("done", progress.done, progress.done, 0.0))
@@ -258,32 +253,47 @@ class Study:
         values = {name: getattr(self, name) for name in type(self).__dataclass_fields__}
         return {k: list(v) if isinstance(v, (list, tuple)) else v for k, v in values.items()}
 
-    def _full_plan(self, data: Dataset) -> Plan:
-        defaults = models.defaults(self.model)
-        first = 1000 * self.seed
-        _, labels = data.tensors()
-        prototype = TrialSpec(
+    def _plans(self, data: Dataset, engine: Engine) -> tuple[list[Plan], Subject]:
+        """The full plan and what each cut leaves of it, and what was found of the network."""
+        prototype = self._prototype(data)
+        training_indices(prototype, data)  # Raises if there are too few images.
+        norms = tuple(dict.fromkeys(norm for norm in self.norms if norm != "none"))
+        seconds = arguments.least_seconds(self, data)
+        subject = examine(prototype, norms, self.headline, data, engine, seconds)
+        return ladder(self._full_plan(data, prototype, subject)), subject
+
+    def _prototype(self, data: Dataset) -> TrialSpec:
+        builtin = not is_spec(self.model_spec)
+        defaults = models.defaults(self.model_spec) if builtin else {}
+        augment = data.spec if data.augmented else ""
+        return TrialSpec(
             data=data.fingerprint,
-            model=self.model,
+            model=self.model_spec,
             norm="none",
-            seed=first,
+            seed=1000 * self.seed,
             rate=0.0,
             steps=self.steps,
             batch=self.batch,
+            optimizer=self.optimizer,
+            schedule=self.schedule,
             depth=self.depth or defaults.get("depth"),
             width=self.width or defaults.get("width"),
+            augment=augment,
+            source=source_of(self.model_spec, augment),
             device=self.device,
         )
-        training_indices(prototype, data)  # Raises if there are too few images.
+
+    def _full_plan(self, data: Dataset, prototype: TrialSpec, subject: Subject) -> Plan:
+        first = prototype.seed
+        _, labels = data.tensors()
         depth = prototype.depth or 8
-        norms, left_out = self._buildable(prototype, data)
-        return Plan(
+        plan = Plan(
             prototype=prototype,
             classes=len(data.classes),
             chance=float(torch.bincount(labels[data.train]).max()) / len(data.train),
-            norms=("none", *norms),
+            norms=subject.norms,
             headline=self.headline,
-            dropped=tuple(left_out),
+            dropped=subject.left_out,
             claims=choose(tuple(self.claims) if self.claims else None),
             seeds=tuple(range(first, first + SEEDS)),
             exploratory_seeds=tuple(range(first, first + EXPLORATORY_SEEDS)),
@@ -293,37 +303,22 @@ class Study:
             reduced_tuning_seeds=tuple(range(first + 500, first + 500 + REDUCED_TUNING_SEEDS)),
             reduced_images=_reduced(self.batch, 2 * self.steps, len(data.train)),
             reduced_steps=2 * self.steps,
-            placements=("after", "before_and_linear") if self.model == "vgg" else ("after",),
+            rates=OPTIMIZERS[self.optimizer],
+            placements=("after", "before_and_linear") if self.model_spec == "vgg" else ("after",),
             depths=(depth, 2 * depth, 4 * depth),
         )
-
-    def _buildable(self, prototype: TrialSpec, data: Dataset) -> tuple[list[str], list[Text]]:
-        """The norms that the model can be built with, and why the others are left out."""
-        norms: list[str] = []
-        left_out: list[Text] = []
-        for norm in dict.fromkeys(n for n in self.norms if n != "none"):
-            try:
-                with torch.random.fork_rng(devices=[]):
-                    build(prototype.but(norm=norm, device="cpu"), data)
-            except ValueError as error:
-                if norm == self.headline:
-                    raise
-                left_out.append(
-                    text(
-                        f"`{norm}` was left out: {error}",
-                        f"`{norm}` 未参加，因为模型无法使用它：{error}",
-                    )
-                )
-            else:
-                norms.append(norm)
-        return norms, left_out
+        return suited(plan, subject)
 
     def _outline_in(
         self, store: Store, plans: Sequence[Plan], data: Dataset, engine: Engine
     ) -> Outline:
         """The outline of a study in its folder: the one it was started with, if it goes on."""
         identity = {
-            "settings": {k: v for k, v in self.settings().items() if k != "workers"},
+            "settings": {
+                name: value
+                for name, value in self.settings().items()
+                if name not in ("workers", "trial_seconds")
+            },
             "code": code_version(),
             "data": data.fingerprint,
         }
@@ -345,45 +340,16 @@ class Study:
         )
         return outline
 
-    def _model(self, context: Context, data: Dataset) -> dict[str, Any]:
-        prototype = context.plan.prototype
-        with torch.random.fork_rng(devices=[]):
-            network = build(prototype.but(device="cpu"), data)
+    def _model(self, context: Context, subject: Subject) -> dict[str, Any]:
         return {
-            "name": self.model,
+            "name": self.model_spec,
             "depth": context.recipe.depth,
-            "width": prototype.width,
-            "parameters": sum(parameter.numel() for parameter in network.parameters()),
-            "description": models_described(self.model),
+            "width": context.plan.prototype.width,
+            "parameters": subject.parameters,
+            "description": described(self.model_spec),
         }
 
 
 def _reduced(batch: int, steps: int, images: int) -> int:
     """Images few enough to be fitted: a ninth of all, and each seen a hundred times in training."""
     return max(batch, min(images // 9, steps * batch // 100))
-
-
-def models_described(name: str) -> Text:
-    """One line on a built-in model."""
-    chinese = {
-        "plain": "普通深层网络：等宽的 3×3 卷积，没有捷径连接",
-        "vgg": "仿 VGG：逐级加宽的 3×3 卷积与最大池化，一个全连接隐藏层",
-        "residual": "仿 ResNet：两个 3×3 卷积为一单元，外加捷径连接",
-        "mlp": "多层感知机：等宽的全连接层，没有卷积",
-    }
-    return text(models.MODELS[name], chinese[name])
-
-
-def _processors() -> int:
-    """Processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if "model name" in line)
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()

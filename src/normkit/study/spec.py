@@ -21,7 +21,11 @@ _TRAINING_CODE = (
     "models",
     "data",
     "probes",
+    "user_code.py",
+    "study/augmentation.py",
+    "study/checking.py",
     "study/layers.py",
+    "study/optimizer.py",
     "study/probing.py",
     "study/record.py",
     "study/spec.py",
@@ -52,18 +56,21 @@ class TrialSpec:
 
     data: str
     model: str
+    """A built-in model, or the spec of the user's own."""
     norm: str
     seed: int
     rate: float
     steps: int
     batch: int
-    kind: Literal["train", "cost", "pace"] = "train"
+    kind: Literal["train", "cost", "pace", "check"] = "train"
     init: str = "default"
     gain: float = 1.0
     depth: int | None = None
     width: int | None = None
     placement: str = "before"
     activation: str = "relu"
+    optimizer: str = "sgd"
+    schedule: str = "constant"
     momentum: float = 0.9
     dropout: float = 0.0
     l1: float = 0.0
@@ -72,6 +79,10 @@ class TrialSpec:
     """Images that statistics over the batch are taken over: None for the whole batch."""
     input_scale: float = 1.0
     """What the standardised images are multiplied by, in training and in the test alike."""
+    augment: str = ""
+    """The spec of the user's data whose augmentation the training images go through."""
+    source: str = ""
+    """A digest of the user's code that takes part."""
     images: int | None = None
     """Training images used: None for all of them."""
     test: Literal["never", "end", "curve"] = "never"

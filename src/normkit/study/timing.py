@@ -12,6 +12,8 @@ from torch.nn import functional as F
 
 from normkit.data import Dataset
 from normkit.probes.cost import bytes_for_backward, seconds_in_turns
+from normkit.study.augmentation import augment
+from normkit.study.optimizer import make_optimizer
 from normkit.study.record import Record
 from normkit.study.spec import TrialSpec
 from normkit.study.train import EVALUATED_IMAGES, Batches, build, measure, training_indices
@@ -35,7 +37,7 @@ def cost(spec: TrialSpec, data: Dataset) -> Record:
         model = build(spec.but(norm=norm), data).train()
         held[norm] = bytes_for_backward(model, images, labels)
         parameters[norm] = sum(parameter.numel() for parameter in model.parameters())
-        steps[norm] = _step(model, images, labels)
+        steps[norm] = _step(spec, model, images, labels)
     seconds = seconds_in_turns(steps, rounds=spec.steps)
     return Record(
         spec,
@@ -56,7 +58,7 @@ def pace(spec: TrialSpec, data: Dataset) -> Record:
     indices = training_indices(spec, data)
     evaluated = indices[:EVALUATED_IMAGES]
     model = build(spec, data).train()
-    train = _step(model, *batches.take(indices[: spec.batch]))
+    train = _step(spec, model, *batches.take(indices[: spec.batch]))
     seconds = {
         "step": _typical([_timed(train) for _ in range(PACE_STEPS)]),
         "image": _typical(
@@ -64,13 +66,18 @@ def pace(spec: TrialSpec, data: Dataset) -> Record:
         )
         / len(evaluated),
     }
+    if spec.augment:
+        raw = batches.images[indices[: spec.batch]]
+        seconds["step"] += _typical([_timed(lambda: augment(spec, raw, 0)) for _ in range(4)])
     return Record(spec, "ok", [], {}, {}, seconds)
 
 
-def _step(model: nn.Module, images: Tensor, labels: Tensor) -> Callable[[], object]:
+def _step(
+    spec: TrialSpec, model: nn.Module, images: Tensor, labels: Tensor
+) -> Callable[[], object]:
     """A whole training step that leaves the weights as they are."""
     # Rate zero: with weights that move, an arm could slow down on denormal numbers.
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9)
+    optimizer = make_optimizer(spec.but(rate=0.0), model)
 
     def step() -> None:
         optimizer.zero_grad()

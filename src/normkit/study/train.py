@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.parameter import UninitializedParameter
 
 from normkit import models
 from normkit.data import Dataset
-from normkit.models import MicroBatched
+from normkit.models import Made, MicroBatched
+from normkit.study.augmentation import augment
+from normkit.study.optimizer import make_optimizer, set_rate
 from normkit.study.record import Point, Record, finite
 from normkit.study.spec import TrialSpec
+from normkit.user_code import UserCodeError, is_spec
+from normkit.user_imports import digest
 
 EVALUATED_IMAGES = 256
 """Size of the fixed subset of the training part on which the curves are measured."""
@@ -26,6 +31,9 @@ FOLLOWED_IMAGES = 512
 
 
 CURVE_POINTS = 20
+
+GIVEN = "given"
+"""The one arm of a network that takes no norm: it is studied as it is."""
 
 
 def checkpoints(steps: int, test: str = "never") -> list[int]:
@@ -68,15 +76,18 @@ def run(spec: TrialSpec, probes: Sequence[str], data: Dataset) -> Record:
     cuda = [torch.cuda.current_device()] if spec.device == "cuda" else []
     with torch.random.fork_rng(devices=cuda):
         if spec.kind != "train":
-            from normkit.study import timing
+            from normkit.study import checking, timing
 
-            return (timing.cost if spec.kind == "cost" else timing.pace)(spec, data)
+            other = {"cost": timing.cost, "pace": timing.pace, "check": checking.check}
+            return other[spec.kind](spec, data)
         return _train(spec, probes, data)
 
 
 def build(spec: TrialSpec, data: Dataset) -> nn.Module:
     """The network of a trial, its weights drawn from the trial's seed."""
     torch.manual_seed(spec.seed)
+    if is_spec(spec.model):
+        return make_users(spec, data).model
     sizes = {k: v for k in ("depth", "width") if (v := getattr(spec, k)) is not None}
     model = models.build(
         spec.model,
@@ -94,11 +105,55 @@ def build(spec: TrialSpec, data: Dataset) -> nn.Module:
     return model.to(spec.device)
 
 
+def make_users(spec: TrialSpec, data: Dataset) -> Made:
+    """The user's own network, and what its factory asked for.
+
+    Raises:
+        UserCodeError: the factory cannot make it, or its code is no longer what `spec` names.
+    """
+    if spec.source and _source(spec.model, spec.augment) != spec.source:
+        raise UserCodeError(
+            f"the code of {spec.model} must stay as it is while a study runs; it was changed: run "
+            "the same command again"
+        )
+    made = models.from_factory(
+        spec.model,
+        num_classes=len(data.classes),
+        in_channels=data.channels,
+        norm=_norm(spec),
+    )
+    if any(isinstance(p, UninitializedParameter) for p in made.model.parameters()):
+        # Lazy layers take their shapes, and draw their weights, from what first goes through.
+        with torch.no_grad():
+            made.model.eval()(torch.zeros(2, data.channels, *data.image_size))
+        made.model.train()
+    models.initialise_(made.model, spec.init, spec.gain)
+    made.model.to(spec.device)
+    return made
+
+
+@cache
+def _source(model: str, augment: str) -> str:
+    """The digest of the user's code, read once by a worker, as it loads the code once."""
+    return source_of(model, augment)
+
+
+def source_of(model: str, augment: str) -> str:
+    """The digest of the user's code that takes part in a trial; empty for none.
+
+    >>> source_of("plain", "")
+    ''
+    """
+    specs = [spec for spec in (model, augment) if is_spec(spec)]
+    return digest(*specs) if specs else ""
+
+
 def _norm(spec: TrialSpec) -> models.Norm:
     """What the network's norm layers are made by."""
+    name = "none" if spec.norm == GIVEN else spec.norm
     if spec.norm_batch is None:
-        return spec.norm
-    return partial(MicroBatched, spec.norm, size=spec.norm_batch)
+        return name
+    return partial(MicroBatched, name, size=spec.norm_batch)
 
 
 def training_indices(spec: TrialSpec, data: Dataset) -> Tensor:
@@ -125,9 +180,15 @@ class Batches:
         self.scale = scale
         self.images, self.labels = data.tensors()
 
-    def take(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        """The images and labels at `indices`, standardised and scaled, on the trial's device."""
-        images = self.data.standardise(self.images[indices])
+    def take(
+        self, indices: Tensor, change: Callable[[Tensor], Tensor] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The images and labels at `indices`, standardised and scaled, on the trial's device.
+
+        What `change` makes of the images comes before that.
+        """
+        images = self.images[indices]
+        images = self.data.standardise(images if change is None else change(images))
         if self.scale != 1:
             images = images * self.scale
         return images.to(self.device), self.labels[indices].to(self.device)
@@ -166,12 +227,7 @@ def _train(spec: TrialSpec, probes: Sequence[str], data: Dataset) -> Record:
     shuffled = torch.randperm(len(test), generator=torch.Generator().manual_seed(0))
     followed = test[shuffled[:FOLLOWED_IMAGES]]
     weights = [p for p in model.parameters() if p.dim() > 1]
-    rest = [p for p in model.parameters() if p.dim() <= 1]
-    parts: list[dict[str, Any]] = [
-        {"params": weights, "weight_decay": spec.l2},
-        {"params": rest},
-    ]
-    optimizer = torch.optim.SGD(parts, lr=spec.rate, momentum=spec.momentum)
+    optimizer = make_optimizer(spec, model)
     generator = torch.Generator().manual_seed(spec.seed)
     draw = batches.shuffled(indices, spec.batch, generator)
     held_out = None if spec.test == "never" else partial(batches.take, followed)
@@ -198,7 +254,9 @@ def _train(spec: TrialSpec, probes: Sequence[str], data: Dataset) -> Record:
     look(0)
     for step in range(1, spec.steps + 1):
         start = time.perf_counter()
-        images, labels = batches.take(next(draw))
+        augmented = partial(augment, spec, step=step) if spec.augment else None
+        images, labels = batches.take(next(draw), augmented)
+        set_rate(optimizer, spec, step)
         loss = F.cross_entropy(model(images), labels)
         if spec.l1:
             loss = loss + spec.l1 * sum(weight.abs().sum() for weight in weights)

@@ -95,8 +95,33 @@ def tune(plan: Plan, need: Need) -> Recipe:
     """Find the base recipe and each norm's best rate, on the tuning seeds and validation part.
 
     Initialisations are tried in this order: the model's own, He, orthogonal; then He at half the
-    depth. The first in which "none" trains is the base.
+    depth, where a study can set it. The first in which "none" trains is the base. A network that is
+    studied as it is has its own.
     """
+    own = plan.prototype.depth
+    base = _comparators_start(plan, need) if "none" in plan.norms else ("default", own)
+    found = base is not None
+    init, depth = base or ("he", own)
+    changes = _as((init, depth))
+    need([spec for norm in plan.norms for spec in grid(plan, norm, plan.rates, **changes)])
+    arms = {norm: best_rate(plan, need, norm, **changes) for norm in plan.norms}
+    best = max(arm.accuracy for arm in arms.values())
+    level = _threshold(plan.chance, best)
+    slowest = min((a.accuracy for a in arms.values() if a.accuracy >= level), default=best)
+    return Recipe(
+        found=found and ("none" not in arms or arms["none"].accuracy >= level),
+        init=init,
+        depth=depth,
+        rates={norm: arm.rate for norm, arm in arms.items()},
+        at_edge=tuple(norm for norm, arm in arms.items() if arm.at_edge),
+        learned=best >= level,
+        threshold=level,
+        target=plan.chance + 0.9 * (slowest - plan.chance),
+    )
+
+
+def _comparators_start(plan: Plan, need: Need) -> Start | None:
+    """The first start in which "none" trains; None where it does in none."""
     depth = plan.prototype.depth
     candidates: list[Start] = [("default", depth), ("he", depth)]
     # In one request, so that the workers are not idle between them.
@@ -113,29 +138,12 @@ def tune(plan: Plan, need: Need) -> Recipe:
         return next((start for start in candidates if tuned[start].accuracy >= level), None)
 
     fallbacks: list[Start] = [("orthogonal", depth)]
-    if depth and depth >= 4:
+    if "depth" in plan.adjustable and depth and depth >= 4:
         fallbacks.append(("he", depth // 2))
     while (base := first_that_trains()) is None and fallbacks:
         candidates.append(fallbacks.pop(0))
         tuned[candidates[-1]] = best_rate(plan, need, "none", **_as(candidates[-1]))
-    found = base is not None
-    init, depth = base or ("he", plan.prototype.depth)
-    changes = _as((init, depth))
-    need([spec for norm in plan.norms for spec in grid(plan, norm, plan.rates, **changes)])
-    arms = {norm: best_rate(plan, need, norm, **changes) for norm in plan.norms}
-    best = max(arm.accuracy for arm in arms.values())
-    level = _threshold(plan.chance, best)
-    slowest = min((a.accuracy for a in arms.values() if a.accuracy >= level), default=best)
-    return Recipe(
-        found=found and arms["none"].accuracy >= level,
-        init=init,
-        depth=depth,
-        rates={norm: arm.rate for norm, arm in arms.items()},
-        at_edge=tuple(norm for norm, arm in arms.items() if arm.at_edge),
-        learned=best >= level,
-        threshold=level,
-        target=plan.chance + 0.9 * (slowest - plan.chance),
-    )
+    return base
 
 
 def grid(

@@ -24,12 +24,24 @@ def cost_trials(context: Context) -> list[TrialSpec]:
     """The trials that time every arm in turns, with nothing else running."""
     plan = context.plan
     repetitions = REPETITIONS if len(plan.seeds) >= 5 else 3
+    arms = _running(context)
+    if not arms:
+        return []
     return [
-        context.base("none", plan.seeds[0] + repetition, 0.0).but(
-            kind="cost", steps=ROUNDS, arms=plan.norms, test="never"
+        context.base(arms[0], plan.seeds[0] + repetition, 0.0).but(
+            kind="cost", steps=ROUNDS, arms=arms, test="never"
         )
         for repetition in range(repetitions)
     ]
+
+
+def _running(context: Context) -> tuple[str, ...]:
+    """The arms that have run: one whose every trial failed would fail those that time all arms."""
+    plan = context.plan
+    trials = {(norm, s): context.base(norm, s) for norm in plan.norms for s in plan.seeds_of(norm)}
+    records = dict(zip(trials, context.need(trials.values()), strict=True))
+    ran = {norm for (norm, _), record in records.items() if record is not None}
+    return tuple(norm for norm in plan.norms if norm in ran)
 
 
 def cost_records(context: Context) -> list[Record]:
@@ -40,7 +52,7 @@ def cost_records(context: Context) -> list[Record]:
 def step_ratio(context: Context, norm: str) -> Effect:
     """Logarithm of the seconds per step, the norm over "none"; one pair per repetition."""
     seconds = [record.times["seconds_per_step"] for record in cost_records(context)]
-    return paired([math.log(s[norm] / s["none"]) for s in seconds])
+    return paired([math.log(s[norm] / s["none"]) for s in seconds if norm in s and "none" in s])
 
 
 def judge(context: Context) -> Finding:
@@ -60,6 +72,7 @@ def judge(context: Context) -> Finding:
                 "bytes": held[norm],
             }
             for i, s in enumerate(seconds)
+            if norm in s
         ]
         if norm == "none":
             continue
@@ -81,7 +94,7 @@ def judge(context: Context) -> Finding:
                 exploratory=plan.is_exploratory(norm),
             )
         )
-        if held:
+        if norm in held and "none" in held:
             ratio = math.log(held[norm] / held["none"])
             verdicts.append(
                 Verdict(

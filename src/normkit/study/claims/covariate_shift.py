@@ -84,7 +84,9 @@ def _verdict(
         if drift
         else text("in the cosine", "（余弦值之差）"),
         exploratory=context.plan.is_exploratory(norm),
-        undecided=recipe.no_comparator or recipe.untrained(runs.values()),
+        undecided=context.plan.no_gradient_steps
+        or recipe.no_comparator
+        or recipe.untrained(runs.values()),
     )
 
 

@@ -107,7 +107,7 @@ def _verdict(
     )
 
 
-Runs = dict[tuple[str, str, int, int], Record | None]
+Runs = dict[tuple[str, str, int | None, int], Record | None]
 
 
 def _relative(record: Record | None) -> list[float]:
@@ -116,15 +116,19 @@ def _relative(record: Record | None) -> list[float]:
     if start is None:
         return []
     norms = [math.nan if n is None else n for n in start["norms"]]
+    # A network may have a single layer, the classifier, and so none to look at.
     return [n / norms[-1] if norms[-1] else math.nan for n in norms]
 
 
 def _profiles(context: Context, start: Runs) -> dict[str, object]:
-    depth = max(context.plan.depths)
+    largest = context.plan.depths[-1]
+    # Where a study cannot set the depth, it is that of the network.
+    own = (len(_relative(r)) for (_, _, depth, _), r in start.items() if depth == largest)
+    depth = largest or max(own, default=0)
     rows: list[dict[str, object]] = []
     for norm in context.plan.arms("gradients"):
         for init in STARTS:
-            runs = [_relative(start[norm, init, depth, s]) for s in context.plan.seeds_of(norm)]
+            runs = [_relative(start[norm, init, largest, s]) for s in context.plan.seeds_of(norm)]
             for layer in range(depth):
                 logs = [
                     math.log10(run[layer])
@@ -172,18 +176,15 @@ def _shares(context: Context, start: Runs) -> dict[str, object]:
     for norm in context.plan.arms("gradients"):
         for init in STARTS:
             for depth in context.plan.depths:
-                layers = [
-                    value
-                    for s in context.plan.seeds_of(norm)
-                    for value in _relative(start[norm, init, depth, s])
-                ]
+                runs = [_relative(start[norm, init, depth, s]) for s in context.plan.seeds_of(norm)]
+                layers = [value for run in runs for value in run]
                 if layers:
                     lost = sum(not VANISHED <= value <= EXPLODED for value in layers)
                     rows.append(
                         {
                             "norm": norm,
                             "init": init,
-                            "depth": depth,
+                            "depth": depth or max(map(len, runs)),
                             "share": lost / len(layers),
                             "vanished": sum(value < VANISHED for value in layers) / len(layers),
                             "exploded": sum(value > EXPLODED for value in layers) / len(layers),

@@ -57,7 +57,9 @@ def judge(context: Context) -> Finding:
                     style="ratio",
                     unit=text("with norm over without", "（有归一化 ÷ 无归一化）"),
                     exploratory=plan.is_exploratory(norm),
-                    undecided=recipe.no_comparator or recipe.untrained(runs[norm].values()),
+                    undecided=(None if id_ == "between_steps" else plan.no_gradient_steps)
+                    or recipe.no_comparator
+                    or recipe.untrained(runs[norm].values()),
                 )
             )
     return Finding(verdicts, [_along_training(context, runs), _along_gradient(context, runs)])

@@ -16,7 +16,8 @@ from normkit.study.claims.overfitting.reduced import (
     unfitted,
 )
 from normkit.study.context import Context
-from normkit.study.plan import PENALTIES
+from normkit.study.optimizer import strengths
+from normkit.study.plan import Plan
 from normkit.study.record import Record
 from normkit.study.spec import TrialSpec
 from normkit.study.verdict import Verdict, paired
@@ -56,10 +57,7 @@ def judge(
     verdicts = [
         Verdict(
             id="reliance",
-            what=text(
-                "How much less dropout, L1 and L2 lower the test error",
-                "Dropout、L1、L2 降低测试错误率的作用减少了多少",
-            ),
+            what=_what(plan),
             norm=norm,
             primary=True,
             effect=paired(
@@ -79,6 +77,18 @@ def judge(
         if norm != "none"
     ]
     return verdicts, [_figure(rows)]
+
+
+def _what(plan: Plan) -> Text:
+    if "dropout" in plan.adjustable:
+        return text(
+            "How much less dropout, L1 and L2 lower the test error",
+            "Dropout、L1、L2 降低测试错误率的作用减少了多少",
+        )
+    return text(
+        "How much less L1 and L2 lower the test error",
+        "L1、L2 降低测试错误率的作用减少了多少",
+    )
 
 
 def _plain(context: Context, norm: str, rate: float) -> dict[int, TrialSpec]:
@@ -104,7 +114,7 @@ def _penalised(context: Context, norm: str, rate: float) -> dict[str, Tuning]:
                 _with(spec, penalty, strength)
                 for spec in tuning_trials(context, norm, rate, plan.retuning_seeds_of(norm))
             ]
-            for strength in (0.0, *PENALTIES[penalty])
+            for strength in (0.0, *strengths(penalty, plan.prototype.optimizer))
         }
         for penalty in plan.penalties
     }

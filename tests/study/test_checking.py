@@ -1,0 +1,100 @@
+"""A first look tells what a user's network is, or why it is none for these data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from normkit.data import Dataset
+from normkit.study import train
+from normkit.study.spec import TrialSpec
+from normkit.user_code import UserCodeError
+
+HEAD = """
+import torch
+from torch import nn
+
+class Wrong(nn.Module):
+    def __init__(self, give):
+        super().__init__()
+        self.last, self.give = nn.Linear(64, 10), give
+    def forward(self, x):
+        return self.give(self.last(x.flatten(1)))
+"""
+
+
+@pytest.fixture
+def look(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    digits: Dataset,
+    trial: Callable[..., TrialSpec],
+) -> Callable[..., dict[str, Any]]:
+    """Looks at the network that a function of these arguments returns."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+    def check(arguments: str, network: str, **changes: Any) -> dict[str, Any]:
+        (tmp_path / "mine.py").write_text(f"{HEAD}\ndef make({arguments}): return {network}\n")
+        spec = trial(kind="check", model="mine.py:make", depth=None, width=None, **changes)
+        return train.run(spec, (), digits).probes
+
+    return check
+
+
+def test_tells_norms_and_parameters(look: Callable[..., dict[str, Any]]) -> None:
+    network = "nn.Sequential(nn.Conv2d(1, 4, 3), norm(4), nn.Flatten(), nn.Linear(144, 10))"
+    assert look("norm", network) == {"asked": 1, "norms": 1, "parameters": 40 + 8 + 1450}
+    assert look("norm", network, norm="none")["norms"] == 0
+
+
+def test_tells_a_factory_that_takes_no_norm(look: Callable[..., dict[str, Any]]) -> None:
+    network = "nn.Sequential(nn.BatchNorm2d(1), nn.Flatten(), nn.Linear(64, num_classes))"
+    found = look("num_classes", network)
+    assert (found["asked"], found["norms"]) == (None, 1)
+
+
+def test_lazy_layers_are_given_their_shapes(look: Callable[..., dict[str, Any]]) -> None:
+    network = "nn.Sequential(nn.LazyConv2d(4, 3), nn.Flatten(), nn.LazyLinear(10))"
+    assert look("", network, init="he")["parameters"] == 40 + 1450
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        ("nn.Linear(64, 10)", r"could not do a batch of images of shape \(7, 1, 8, 8\): Runtime"),
+        ("nn.Conv2d(1, 10, 8)", r"here \(7, 10\); it returned \(7, 10, 1, 1\): end it with a lin"),
+        ("Wrong(lambda y: y[:, :3])", r"here \(7, 10\); it returned \(7, 3\)"),
+        ("Wrong(lambda y: (y, y))", "it returned a tuple: return one tensor"),
+        ("Wrong(lambda y: y.argmax(1, keepdim=True).expand(-1, 10))", "it returned torch.int64"),
+        ("Wrong(lambda y: y.view(8, 10))", r"shape \(7, 1, 8, 8\): RuntimeError: shape"),
+        ("Wrong(lambda y: y.detach())", "gives no gradient to train by: RuntimeError"),
+        ("Wrong(lambda y: 1 / 0)", r"ZeroDivisionError: division by zero \(mine.py:\d+\)"),
+    ],
+)
+def test_what_is_no_network_for_these_data_is_told(
+    look: Callable[..., dict[str, Any]], network: str, message: str
+) -> None:
+    with pytest.raises(UserCodeError, match=message):
+        look("", network)
+
+
+def test_code_that_changed_since_the_study_began_is_refused(
+    look: Callable[..., dict[str, Any]],
+) -> None:
+    with pytest.raises(UserCodeError, match="must stay as it is while a study runs"):
+        look("", "Wrong(abs)", source="what it was")
+
+
+def test_the_users_code_is_a_part_of_the_trials_name(
+    look: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    look("", "Wrong(abs)")
+    before = train.source_of("mine.py:make", "")
+    with (tmp_path / "mine.py").open("a") as code:
+        code.write("# changed\n")
+    assert train.source_of("mine.py:make", "") != before
+    assert train.source_of("plain", "mine.py:make") == train.source_of("mine.py:make", "")
