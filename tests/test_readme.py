@@ -50,6 +50,7 @@ PLAN = Plan(
     exploratory_tuning_seeds=(500,),
     reduced_images=128,
     reduced_steps=400,
+    rate_per_initialisation=False,  # which the standard budget leaves out
 )
 
 
