@@ -243,9 +243,11 @@ class TestOnATerminal:
             "TERM": "xterm",
             "COLUMNS": "100",
         }
+        # So many steps that no study can end before its first bar is seen, however late that is.
+        words = [*COMMAND, *small, "--steps", "20000", "--out", str(out)]
         process, terminal = pty.fork()
         if process == 0:
-            os.execve(sys.executable, [*COMMAND, *small, "--out", str(out)], environment)
+            os.execve(sys.executable, words, environment)
         printed = b""
         interrupted = False
         try:
