@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -244,9 +245,11 @@ class TestOnATerminal:
             "COLUMNS": "100",
         }
         # So many steps that no study can end before its first bar is seen, however late that is.
-        words = [*COMMAND, *small, "--steps", "20000", "--out", str(out)]
+        words = [*COMMAND, *small, "--steps", "2000", "--out", str(out)]
         process, terminal = pty.fork()
         if process == 0:
+            # A shell that runs the tests in the background has them ignore it, children included.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.execve(sys.executable, words, environment)
         printed = b""
         interrupted = False
