@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
@@ -20,7 +21,7 @@ _CHANNELS = (1, 3)
 _BYTES_AT_ONCE = 1 << 23
 
 
-class ArraySource:
+class ArraySource(ABC):
     """Arrays of images and labels: x and y, or x_train, y_train, x_test and y_test.
 
     `x` is uint8 or float, shape `(N, H, W)`, `(N, H, W, C)` or `(N, C, H, W)`, with 1 or 3
@@ -69,9 +70,9 @@ class ArraySource:
         check_size(arrays[0][0].shape[2:])
         return arrays
 
+    @abstractmethod
     def load(self) -> dict[str, npt.NDArray[Any]]:
         """Return the arrays as they come, by name."""
-        raise NotImplementedError
 
 
 def _images(x: npt.NDArray[Any], name: str) -> Images:

@@ -32,21 +32,13 @@ def judge(context: Context) -> Finding:
         if norm == "none":
             continue
         seeds = plan.seeds_of(norm)
-        verdicts += [
-            _verdict(
-                context, own[norm], norm, "cosine", paired(differences(own, norm, seeds, cosine))
-            ),
-            _verdict(
-                context,
-                own[norm],
-                norm,
-                "cosine_same_rate",
-                paired(differences(same, norm, seeds, cosine)),
-            ),
-            _verdict(
-                context, own[norm], norm, "drift", paired(differences(own, norm, seeds, log_drift))
-            ),
-        ]
+        for id_, runs, value in (
+            ("cosine", own, cosine),
+            ("cosine_same_rate", same, cosine),
+            ("drift", own, log_drift),
+        ):
+            effect = paired(differences(runs, norm, seeds, value))
+            verdicts.append(_verdict(context, own[norm], norm, id_, effect))
     return Finding(verdicts, [_along_training(own, same), _by_layer(own)])
 
 

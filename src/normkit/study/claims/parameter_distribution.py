@@ -32,21 +32,13 @@ def judge(context: Context) -> Finding:
         if norm == "none":
             continue
         seeds = plan.seeds_of(norm)
-        verdicts += [
-            _verdict(
-                context, own[norm], norm, "growth", paired(differences(own, norm, seeds, growth))
-            ),
-            _verdict(
-                context,
-                own[norm],
-                norm,
-                "growth_same_rate",
-                paired(differences(same, norm, seeds, growth)),
-            ),
-            _verdict(
-                context, own[norm], norm, "spread", paired(differences(own, norm, seeds, spread))
-            ),
-        ]
+        for id_, runs, value in (
+            ("growth", own, growth),
+            ("growth_same_rate", same, growth),
+            ("spread", own, spread),
+        ):
+            effect = paired(differences(runs, norm, seeds, value))
+            verdicts.append(_verdict(context, own[norm], norm, id_, effect))
         complexities = differences(own, norm, seeds, complexity)
         # Without running statistics there is nothing to fold: not missing, but not defined.
         if any(map(math.isfinite, complexities)):
