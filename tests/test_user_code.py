@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,11 +19,12 @@ from normkit.user_code import UserCodeError, load, raised, spec_of
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The current folder, which the user's files are in."""
     monkeypatch.chdir(tmp_path)
-    modules = set(sys.modules)
     with user_code.path_restored():
         yield tmp_path
-    for name in set(sys.modules) - modules:
-        del sys.modules[name]
+    # Theirs alone: torch, which a file of theirs may be the first to load, cannot be loaded twice.
+    for name, module in list(sys.modules.items()):
+        if Path(getattr(module, "__file__", None) or "/").is_relative_to(tmp_path):
+            del sys.modules[name]
 
 
 @pytest.mark.parametrize("text", ["plain", "folder:/my images", "a.py", "a b:c", ":f", "m:", "m:1"])
@@ -172,6 +174,31 @@ def test_an_error_is_told_with_the_users_own_line(folder: Path) -> None:
         make()
     assert raised(told.value).startswith("RuntimeError: ")
     assert raised(told.value).endswith("(mine.py:3)")
+
+
+def test_an_error_in_a_layer_of_normkit_is_told_with_the_users_own_line(folder: Path) -> None:
+    (folder / "mine.py").write_text(
+        "import torch\nfrom normkit.nn import BatchNorm2d\n"
+        "def make():\n    BatchNorm2d(3)(torch.ones(2, 4))\n"
+    )
+    make = load("mine.py:make")
+    with pytest.raises(ValueError, match="BatchNorm2d takes") as told:
+        make()
+    assert raised(told.value).endswith("(mine.py:4)")
+
+
+def test_an_error_that_no_line_of_theirs_is_under_is_told_with_normkits() -> None:
+    with pytest.raises(UserCodeError) as told:
+        load("nothing")
+    # Without the frame of this test, which is no line of normkit's.
+    error = told.value.with_traceback(told.tb.tb_next)
+    assert re.search(r"\(normkit/user_code\.py:\d+\)$", raised(error))
+
+
+def test_the_place_of_a_syntax_error_is_told_once(folder: Path) -> None:
+    (folder / "mine.py").write_text("def make(: pass")
+    with pytest.raises(UserCodeError, match=r"SyntaxError: .* \(mine.py, line 1\)$"):
+        load("mine.py:make")
 
 
 def test_the_path_is_as_it_was(folder: Path) -> None:

@@ -27,6 +27,8 @@ _FORM = re.compile(
 
 FORMS = "package.module:name or path/to/file.py:name"
 
+_NORMKIT = Path(__file__).parent
+
 _loading = 0
 
 
@@ -172,13 +174,24 @@ def raised(error: BaseException) -> str:
     ...     print(raised(error).split(":")[0])
     UserCodeError
     """
-    frames = traceback.extract_tb(error.__traceback__)
-    # Where the user's own code was last, not where in a library it ended.
-    own = [frame for frame in frames if not _is_library(Path(frame.filename))]
-    where = (own or frames)[-1]
-    place = f"{Path(where.filename).name}:{where.lineno}"
     message = " ".join(str(error).split())
-    return f"{type(error).__name__}{': ' if message else ''}{message} ({place})"
+    return f"{type(error).__name__}{': ' if message else ''}{message}{_place(error)}"
+
+
+def _place(error: BaseException) -> str:
+    """Where the user's own code was last, not where in a library it ended.
+
+    An error that none of it is under was raised by a library for normkit: told is normkit's line.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not _is_library(Path(frame.filename))]
+    if own:
+        return f" ({Path(own[-1].filename).name}:{own[-1].lineno})"
+    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(_NORMKIT)]
+    # A file that Python cannot read has no frame, and its place is in the message.
+    if isinstance(error, SyntaxError) or not ours:
+        return ""
+    return f" ({Path(ours[-1].filename).relative_to(_NORMKIT.parent).as_posix()}:{ours[-1].lineno})"
 
 
 @contextmanager
@@ -258,7 +271,7 @@ def _run_file(path: Path, modified: int, size: int) -> ModuleType:
 
 
 def _is_library(path: Path) -> bool:
-    """Whether a file is Python's or an installed package's, not the user's or normkit's."""
+    """Whether a file is Python's, normkit's or an installed package's, not the user's."""
     if {"site-packages", "dist-packages"} & set(path.parts) or path.name.startswith("<"):
         return True
-    return path.is_relative_to(Path(os.__file__).parent)
+    return path.is_relative_to(Path(os.__file__).parent) or path.is_relative_to(_NORMKIT)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from normkit.study.engine import Failure, Task, WorkerError
+from normkit.study.optimizer import OPTIMIZERS
 from normkit.study.plan import Plan
 from normkit.study.record import Record
 from normkit.study.rehearsal import estimate, measure_pace, rehearse
@@ -38,6 +39,14 @@ def test_more_seeds_cost_more_and_more_workers_less(finished: Any, here: type) -
     more = dataclasses.replace(plan, seeds=(*plan.seeds, 100, 101, 102))
     assert estimate(more, pace, data, workers=1) > cost
     assert cost / 2 < estimate(plan, pace, data, workers=2) < cost
+
+
+def test_every_optimizer_is_rehearsed_at_rates_of_its_own(full_plan: Plan) -> None:
+    steps = dataclasses.replace(full_plan, claims=("convergence",))
+    prototype = steps.prototype.but(optimizer="adamw")
+    adamw = dataclasses.replace(steps, prototype=prototype, rates=OPTIMIZERS["adamw"])
+    # As many: the best rates lie inside the grid of either, so that none has to be widened.
+    assert len(rehearse(adamw)) == len(rehearse(steps))
 
 
 class Paced:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import statistics
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,3 +73,14 @@ class Plot:
     def to_dict(self) -> Figure:
         """As the results document has it."""
         return {**vars(self), "x": self.x.to_dict(), "y": self.y.to_dict()}
+
+
+def band(
+    field: str, values: Sequence[float], mean: Callable[[Sequence[float]], float] = statistics.fmean
+) -> dict[str, Any]:
+    """A part of a figure's row: a quantity's mean over seeds, its ends, and how many seeds.
+
+    >>> band("accuracy", [0.5, 1.0])
+    {'accuracy': 0.75, 'low': 0.5, 'high': 1.0, 'seeds': 2}
+    """
+    return {field: mean(values), "low": min(values), "high": max(values), "seeds": len(values)}

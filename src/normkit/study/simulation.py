@@ -11,6 +11,7 @@ from typing import Any
 
 from normkit.study.context import NeedTrials
 from normkit.study.engine import Task
+from normkit.study.optimizer import OPTIMIZERS
 from normkit.study.plan import INITIALISATIONS
 from normkit.study.record import Point, Record
 from normkit.study.simulated_probes import SIMULATED, Look
@@ -186,7 +187,7 @@ class SimulatedTrials:
         accuracy = CEILING if trains else chance
         pace = 55.0 * math.exp(self._noise(0.15, "pace", spec.norm, spec.seed, spec.rate))
         if spec.norm != "none":
-            same_rate = spec.rate == self._best("none")
+            same_rate = spec.rate == self._best(spec, "none")
             pace /= truth.speed_same_rate if same_rate else truth.speed
         curve: list[Point] = []
         gap = 0.5 + (truth.gap if spec.norm != "none" else 0.0)
@@ -255,7 +256,7 @@ class SimulatedTrials:
 
     def _off(self, spec: TrialSpec) -> float:
         """Decades between the rate of a trial and the best one from where it starts."""
-        off = math.log10(spec.rate / self._best(spec.norm))
+        off = math.log10(spec.rate / self._best(spec, spec.norm))
         return abs(off + (0.0 if spec.init in BASE_STARTS else self.truth.retuned_decades))
 
     def _lowest(self, spec: TrialSpec) -> float:
@@ -264,8 +265,10 @@ class SimulatedTrials:
             return 0.003
         return self.truth.none_lowest if spec.norm == "none" else self.truth.norm_lowest
 
-    def _best(self, norm: str) -> float:
-        return 0.03 if norm == "none" else 0.1
+    def _best(self, spec: TrialSpec, norm: str) -> float:
+        """The best rate of an arm: inside the grid that tuning starts from."""
+        _, lower, upper, _ = OPTIMIZERS[spec.optimizer]
+        return lower if norm == "none" else upper
 
     def _trains(self, spec: TrialSpec) -> bool:
         if not (self.truth.none_trains if spec.norm == "none" else self.truth.norm_trains):
@@ -301,9 +304,11 @@ class SimulatedTrials:
         decades = -1.0 + self._draw("grid") / 2
         # The larger of the two, so that the smaller has room above the best rate.
         decades += max(self.truth.rate_decades * (1 if spec.norm != "none" else -1), 0.0)
-        # Never below the best rate: where tuning found it to train, it trains.
+        # In the unit of the optimizer's rates, as a norm's best one.
         noise = self._noise(0.2, "largest", spec.norm, spec.seed)
-        return max(10 ** (decades + noise), self._best(spec.norm))
+        largest = 10 ** (decades + noise) * (self._best(spec, "batch") / 0.1)
+        # Never below the best rate: where tuning found it to train, it trains.
+        return max(largest, self._best(spec, spec.norm))
 
     def _deepest(self, spec: TrialSpec) -> float:
         # The grid lies anywhere with respect to the truth.
@@ -326,7 +331,7 @@ class SimulatedTrials:
 
     def _probes(self, task: Task, curve: list[Point]) -> dict[str, Any]:
         losses = {int(p["step"] or 0): p["train_loss"] or 0.0 for p in curve}
-        spec, truth, best = task.spec, self.truth, self._best("none")
+        spec, truth, best = task.spec, self.truth, self._best(task.spec, "none")
         return {
             name: SIMULATED[name](Look(spec, truth, self._noise, losses, best))
             for name in task.probes

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.report.comparison.example import first, second, third
-from tests.report.test_browser import browser, lang, width
 
 from normkit.report.comparison import compare, write
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
-
-__all__ = ["browser", "lang", "width"]
+    from playwright.sync_api import Page
 
 pytestmark = pytest.mark.browser
 
@@ -35,20 +32,8 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture
-def page(browser: Browser, folder: Path, lang: str, width: int) -> Iterator[Page]:
-    """The page opened; any complaint or request fails the test."""
-    context = browser.new_context(viewport={"width": width, "height": 800})
-    page = context.new_page()
-    complaints: list[str] = []
-    asked: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url))
-    page.goto((folder / FILES[lang]).as_uri())
-    yield page
-    assert complaints == []
-    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
-    context.close()
+def page(open_page: Callable[[Path], Page], folder: Path, lang: str) -> Page:
+    return open_page(folder / FILES[lang])
 
 
 def test_nothing_is_wider_than_the_screen(page: Page, width: int) -> None:

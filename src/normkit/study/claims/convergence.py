@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from normkit.study.bilingual import text
-from normkit.study.claim import Axis, Claim, Finding, Plot
+from normkit.study.claim import Axis, Claim, Finding, Plot, band
 from normkit.study.claims.cost import step_ratio
 from normkit.study.context import Context
 from normkit.study.record import Record, first_above
@@ -161,10 +161,7 @@ def spread(runs: dict[str, dict[int, Record]], column: str) -> list[dict[str, ob
             {
                 "norm": norm,
                 "step": int(step),
-                column: sum(values) / len(values),
-                "low": min(values),
-                "high": max(values),
-                "seeds": len(values),
+                **band(column, values),
             }
             for step, values in sorted(at.items())
         ]

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Mapping
 
 from normkit.study.bilingual import Text, text
-from normkit.study.claim import Axis, Claim, Finding, Plot
+from normkit.study.claim import Axis, Claim, Finding, Plot, band
 from normkit.study.context import Context, Runs, differences
 from normkit.study.record import Record
 from normkit.study.verdict import Effect, Verdict, paired
@@ -120,10 +120,7 @@ def _along_training(own: Runs, same: Runs) -> dict[str, object]:
                     "which": which,
                     "norm": norm,
                     "step": step,
-                    "cosine": statistics.fmean(values),
-                    "low": min(values),
-                    "high": max(values),
-                    "seeds": len(values),
+                    **band("cosine", values),
                 }
                 for step, values in sorted(found.items())
             ]

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Iterable, Mapping
 
 from normkit.study.bilingual import Text, text
-from normkit.study.claim import Axis, Claim, Finding, Plot
+from normkit.study.claim import Axis, Claim, Finding, Plot, band
 from normkit.study.context import Context, Runs, differences
 from normkit.study.plan import Plan
 from normkit.study.record import Record
@@ -139,10 +139,7 @@ def _along_depth(runs: Runs) -> dict[str, object]:
                     "norm": norm,
                     "moment": moment,
                     "layer": layer,
-                    "correlation": statistics.fmean(values),
-                    "low": min(values),
-                    "high": max(values),
-                    "seeds": len(values),
+                    **band("correlation", values),
                 }
                 for layer, values in sorted(at.items())
             ]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from normkit.study.bilingual import text
-from normkit.study.claim import Axis, Claim, Finding, Plot
+from normkit.study.claim import Axis, Claim, Finding, Plot, band
 from normkit.study.context import Context
 from normkit.study.tuning import half_decade
 from normkit.study.verdict import Effect, Verdict, paired, widened
@@ -141,10 +141,7 @@ def _accuracy(context: Context, largest: dict[tuple[str, int], float]) -> dict[s
                     {
                         "norm": norm,
                         "rate": rate,
-                        "accuracy": sum(values) / len(values),
-                        "low": min(values),
-                        "high": max(values),
-                        "seeds": len(values),
+                        **band("accuracy", values),
                     }
                 )
             rate = half_decade(rate, 1)

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Mapping
 
 from normkit.study.bilingual import Text, text
-from normkit.study.claim import Axis, Claim, Finding, Plot
+from normkit.study.claim import Axis, Claim, Finding, Plot, band
 from normkit.study.context import Context, Runs, differences
 from normkit.study.record import Record
 from normkit.study.verdict import Effect, Verdict, paired
@@ -129,10 +129,7 @@ def _by_layer(own: Runs) -> dict[str, object]:
             {
                 "norm": norm,
                 "layer": layer,
-                "growth": statistics.geometric_mean(values),
-                "low": min(values),
-                "high": max(values),
-                "seeds": len(values),
+                **band("growth", values, statistics.geometric_mean),
             }
             for layer, values in sorted(found.items())
         ]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from normkit.study.bilingual import text
-from normkit.study.claim import Axis, Claim, Finding, Plot
+from normkit.study.claim import Axis, Claim, Finding, Plot, band
 from normkit.study.context import Context, Runs
 from normkit.study.probing import STEP_LENGTHS
 from normkit.study.record import Record
@@ -168,10 +168,7 @@ def _along_training(context: Context, runs: Runs) -> dict[str, object]:
                             "which": which,
                             "norm": norm,
                             "train_loss": math.exp(level),
-                            "spread": statistics.geometric_mean(values),
-                            "low": min(values),
-                            "high": max(values),
-                            "seeds": len(values),
+                            **band("spread", values, statistics.geometric_mean),
                         }
                     )
     return Plot(

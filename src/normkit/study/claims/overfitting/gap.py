@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from normkit.study.bilingual import Text, joined, text
-from normkit.study.claim import Axis, Figure, Plot
+from normkit.study.claim import Axis, Figure, Plot, band
 from normkit.study.claims.overfitting.reduced import (
     LEAST_LOSS,
     QUORUM,
@@ -187,10 +187,7 @@ def along_training(plan: Plan, runs: Runs, level: float | None) -> Figure:
                     {
                         "norm": norm,
                         "train_loss": loss,
-                        "gap": statistics.fmean(gaps),
-                        "low": min(gaps),
-                        "high": max(gaps),
-                        "seeds": len(gaps),
+                        **band("gap", gaps),
                     }
                 )
     return Plot(

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Mapping, Sequence
 from functools import partial
 
 from normkit.study.bilingual import Text, in_chinese, in_english, joined, text
-from normkit.study.claim import Axis, Figure, Plot
+from normkit.study.claim import Axis, Figure, Plot, band
 from normkit.study.context import Context, together
 from normkit.study.record import Record
 from normkit.study.spec import TrialSpec
@@ -65,10 +64,7 @@ def rates_figure(context: Context, tuned: Mapping[str, Tuned]) -> Figure:
                     {
                         "norm": norm,
                         "rate": rate,
-                        "validation_loss": statistics.fmean(losses),
-                        "low": min(losses),
-                        "high": max(losses),
-                        "seeds": len(losses),
+                        **band("validation_loss", losses),
                         "chosen": rate == search.rate,
                     }
                 )
