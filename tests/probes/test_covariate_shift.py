@@ -47,6 +47,34 @@ def test_without_a_step_nothing_shifts(net, batch) -> None:
     assert found.drift == 0
 
 
+def test_dropout_drops_the_same_in_every_pass() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(6, 32), nn.Dropout(0.5), nn.ReLU(), nn.Linear(32, 8), nn.ReLU(),
+                        nn.Linear(8, 3))  # fmt: skip
+    images, labels = torch.randn(16, 6), torch.randint(3, (16,))
+    found = covariate_shift(net, [[net[0]], [net[3]], [net[5]]], images, labels, 0.0, at=[1, 2])
+    assert [shift.cosine for shift in found] == pytest.approx([1, 1])
+    assert [shift.drift for shift in found] == [0, 0]
+
+
+def test_frozen_weights_take_no_step_and_have_no_gradient_to_compare(net, batch) -> None:
+    (as_it_was,) = covariate_shift(net, layers_of(net), *batch, RATE, at=[1])
+    net[0].weight.requires_grad_(False)
+    (found,) = covariate_shift(net, layers_of(net), *batch, RATE, at=[1])
+    assert 0 < found.drift < as_it_was.drift
+    net[4].weight.requires_grad_(False)
+    (found,) = covariate_shift(net, layers_of(net), *batch, RATE, at=[1])
+    assert math.isnan(found.cosine)
+
+
+def test_a_weight_that_is_made_of_others_is_compared_by_these(net, batch) -> None:
+    (plain,) = covariate_shift(net, layers_of(net), *batch, RATE, at=[1])
+    nn.utils.parametrizations.weight_norm(net[4])
+    (found,) = covariate_shift(net, layers_of(net), *batch, RATE, at=[1])
+    assert found.drift == pytest.approx(plain.drift, rel=1e-3)
+    assert -1 <= found.cosine < 1
+
+
 def test_a_layer_higher_up_sees_the_steps_of_all_below(batch) -> None:
     torch.manual_seed(1)
     net = nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.Tanh(), nn.Linear(8, 8), nn.Linear(8, 3))

@@ -219,6 +219,42 @@ def test_where_no_norm_has_maps_there_is_nothing_to_tell() -> None:
     assert found == {"layers": 1}
 
 
+def test_a_norm_of_another_kind_is_no_batch_norm() -> None:
+    for norm, is_batch in ((nn.BatchNorm2d(4), True), (nn.GroupNorm(2, 4), False)):
+        net = nn.Sequential(nn.Conv2d(1, 4, 3), norm, nn.Flatten(), nn.Linear(36, 2))
+        found = lesson(net, [norm], torch.randn(8, 1, 5, 5), torch.randint(2, (8,)), lambda _: 2)
+        assert (found["type"], found["is_batch"]) == (type(norm).__name__, is_batch)
+
+
+def test_weights_of_single_positions_are_no_weights_of_a_channel() -> None:
+    norm = nn.LayerNorm([4, 3, 3])
+    nn.init.constant_(norm.weight, 3.0)
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), norm, nn.Flatten(), nn.Linear(36, 2))
+    found = lesson(net, [norm], torch.randn(8, 1, 5, 5), torch.randint(2, (8,)), lambda _: 2)
+    assert (found["gamma"], found["beta"]) == (1.0, 0.0)
+
+
+class ChannelsLast(nn.Module):
+    """A layer norm over the channels, brought to the last axis for it."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+def test_channels_on_the_last_axis_are_found_there() -> None:
+    place = ChannelsLast(4)
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), place, nn.Flatten(), nn.Linear(4 * 9, 2))
+    images = torch.randn(8, 1, 5, 5)
+    found = lesson(net, [place.norm], images, torch.randint(2, (8,)), lambda _: 2)
+    assert found["shape"] == [8, 4, 3, 3]
+    mean = net[0](images).detach()[:, found["channel"]].mean()
+    assert found["mean"] == pytest.approx(float(mean), abs=1e-5)
+
+
 def test_values_that_are_not_finite_are_not_told() -> None:
     model, norms = network("batch")
     nn.init.constant_(norms[1].weight, float("inf"))

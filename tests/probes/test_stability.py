@@ -6,6 +6,7 @@ import copy
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from normkit.probes.stability import losses_along_gradient, spread_between_steps
@@ -20,6 +21,14 @@ def test_each_loss_is_that_after_one_step_of_gradient_descent(net, batch) -> Non
         F.cross_entropy(stepped(images), labels).backward()
         optimizer.step()
         assert loss == pytest.approx(F.cross_entropy(stepped(images), labels).item(), rel=1e-5)
+
+
+def test_dropout_drops_the_same_in_every_pass() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(6, 32), nn.Dropout(0.5), nn.Linear(32, 3))
+    images, labels = torch.randn(16, 6), torch.randint(3, (16,))
+    losses = losses_along_gradient(net, images, labels, [0.0] * 4)
+    assert len(set(losses)) == 1
 
 
 def test_the_model_is_as_it_was(net, batch, untouched) -> None:

@@ -57,7 +57,7 @@ def test_what_is_missing_is_said(document: dict[str, Any]) -> None:
     document["complete"] = False
     document["recipe"]["found"] = False
     shown = text(document, width=200)
-    assert "This study is not finished." in shown
+    assert "Some trials are missing." in shown
     assert "The comparator never trained." in shown
     assert "out of memory" in shown
 

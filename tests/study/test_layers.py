@@ -102,6 +102,24 @@ def test_frozen_layers_and_those_that_feed_nothing_are_left_out() -> None:
     assert norms(model, IMAGES) == [model.net[1], model.net[5]]
 
 
+def test_a_batch_is_followed_through_norms_that_are_called_once_and_count() -> None:
+    class Several(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Conv2d(1, 4, 3, padding=1)
+            self.once, self.twice, self.aside = (nn.BatchNorm2d(4) for _ in range(3))
+            self.last = nn.Linear(4, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.once(self.linear(x))
+            self.aside(x)
+            return self.last(self.twice(self.twice(x)).mean((2, 3)))
+
+    model = Several()
+    assert norms(model, IMAGES) == [model.once, model.aside, model.twice]
+    assert norms(model, IMAGES, followed=True) == [model.once]
+
+
 def test_a_network_without_hidden_layers_has_none() -> None:
     assert layers(nn.Sequential(nn.Flatten(), nn.Linear(64, 3)), IMAGES) == []
 
@@ -132,6 +150,13 @@ def test_hooks_are_gone_where_the_network_raises() -> None:
     assert not any(module._forward_hooks for module in model.modules())
 
 
+class OverChannels(nn.LayerNorm):
+    """As ConvNeXt has it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
 @pytest.mark.parametrize(
     ("norm", "shape"),
     [
@@ -143,6 +168,7 @@ def test_hooks_are_gone_where_the_network_raises() -> None:
         (nn.LayerNorm(16), (8, 16)),
         (nn.LayerNorm(16), (8, 3, 16)),
         (nn.LayerNorm((5, 5)), (8, 4, 5, 5)),
+        (OverChannels(4), (8, 4, 5, 5)),
         (nk.nn.LayerNorm((4, 5, 5)), (8, 4, 5, 5)),
         (MicroBatched("group", 4, size=2), (8, 4, 5, 5)),
     ],

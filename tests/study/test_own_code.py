@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -231,7 +232,11 @@ class TestBadCode:
         document = result.document
         assert document["complete"] is False
         [failure] = document["failures"]
-        assert "trials failed: MemoryError: no more (nets.py:" in failure["en"]
+        assert re.fullmatch(
+            r"\d+ trials of `group` failed \(seeds [\d, …]+; learning rates [\d., ]+\): "
+            r"MemoryError: no more \(nets\.py:\d+\)",
+            failure["en"],
+        )
         rows = {row["norm"]: row["values"] for row in document["choices"]["rows"]}
         assert all(cell["value"] is None for cell in rows["group"].values())
         for norm in ("none", "batch"):
@@ -257,7 +262,8 @@ class TestBadCode:
         monkeypatch.setattr(here, "run", stopping)
         small = study("make", norms=["batch", "group"], claims=["cost"], budget=9)
         stopped, not_run = small.run(tmp_path / "study").document["failures"]
-        assert stopped["en"].endswith("trials failed: it took too long")
+        assert "trials of `group` failed" in stopped["en"]
+        assert stopped["en"].endswith(": it took too long")
         assert not_run["en"].endswith("not run, since every trial of `group` before it was stopped")
 
 

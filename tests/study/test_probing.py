@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -11,7 +13,7 @@ from normkit.data import Dataset
 from normkit.nn.catalogue import catalogue
 from normkit.study import train
 from normkit.study.claims.standardise import deviation
-from normkit.study.probing import Prober, Scene, along_training, at_the_end
+from normkit.study.probing import PROBES, Prober, Scene, along_training, at_the_end
 from normkit.study.spec import TrialSpec
 
 Trial = Callable[..., TrialSpec]
@@ -71,3 +73,19 @@ def test_every_model_can_be_followed_along_training(
 def test_the_lessons_probes_do_not_disturb_training(digits: Dataset, trial: Trial) -> None:
     probed = train.run(trial(dropout=0.5), ("distributions", "lesson"), digits)
     assert probed.training() == train.run(trial(dropout=0.5), (), digits).training()
+
+
+def test_a_trial_is_kept_whatever_a_probe_raises(
+    digits: Dataset, trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def raises(_: Scene) -> dict[str, Any]:
+        raise IndexError("no such channel")
+
+    broken = dataclasses.replace(PROBES["lesson"], measure=raises)
+    monkeypatch.setitem(PROBES, "lesson", broken)
+    record = train.run(trial(), ("distributions", "lesson"), digits)
+    assert record.training() == train.run(trial(), (), digits).training()
+    assert record.probes["lesson"] == {}
+    assert len(record.probes["distributions"]) > 1
+    assert list(record.unmeasured) == ["lesson"]
+    assert record.unmeasured["lesson"].startswith("IndexError: no such channel")

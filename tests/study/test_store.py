@@ -35,6 +35,7 @@ def record(trial: Trial) -> Record:
         {"train_loss": 1 / 3, "train_accuracy": 0.1 + 0.2},
         {"gradients": {"start": {"norms": [1e-300, 0.5], "slope": None}}},
         {"training": 1.25, "seconds_per_step": {"none": 0.001}},
+        {"lesson": "IndexError: no such channel"},
     )
 
 

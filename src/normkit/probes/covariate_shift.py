@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from normkit.probes.restore import unchanged
+from normkit.probes.restore import same_draws, unchanged
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,8 @@ def covariate_shift(
     .. math:: \cos\big(\nabla_{W_i} L(W_1, …, W_i, …),\;
               \nabla_{W_i} L(W_1', …, W_{i-1}', W_i, …)\big), \quad W_j' = W_j - η \nabla_{W_j} L
 
+    Weights that are frozen take no step, and all passes draw the same dropout masks.
+
     Args:
         model: maps `images` to logits `(N, classes)`; its weights are restored.
         layers: of each layer, in the order of depth, the modules that belong to it: first its
@@ -48,7 +50,7 @@ def covariate_shift(
         at: positions in `layers` of those to look at; the first has no layer below.
 
     Returns:
-        One for each position.
+        One for each position; the cosine of a layer whose weights are frozen is NaN.
 
     Raises:
         RuntimeError: a layer does not take part in the forward pass.
@@ -63,7 +65,10 @@ def covariate_shift(
     https://arxiv.org/abs/1805.11604
     """
     linears = [modules[0] for modules in layers]
-    owned = [[p for module in modules for p in module.parameters()] for modules in layers]
+    owned = [
+        [p for module in modules for p in module.parameters() if p.requires_grad]
+        for modules in layers
+    ]
     parameters = [p for layer in owned for p in layer]
     before = [p.detach().clone() for p in parameters]
     seen: dict[nn.Module, Tensor] = {}
@@ -77,6 +82,7 @@ def covariate_shift(
     try:
         with unchanged(model), torch.enable_grad():
             model.train()
+            again = same_draws(images)
             gradients = _gradients(model, parameters, images, labels)
             if len(seen) < len(set(linears)):
                 raise RuntimeError(
@@ -90,12 +96,12 @@ def covariate_shift(
                     for i in range(moved, below):
                         parameters[i].sub_(rate * gradients[i])
                 moved = below
-                weight: Tensor = linears[position].weight  # type: ignore[assignment]
-                own = next(i for i, p in enumerate(parameters) if p is weight)
-                after = _gradients(model, [weight], images, labels)[0]
+                own = [i for i in _weights(linears[position], parameters) if i >= below]
+                again()
+                after = _gradients(model, [parameters[i] for i in own], images, labels)
                 found.append(
                     Shift(
-                        _cosine(gradients[own], after),
+                        _cosine([gradients[i] for i in own], after),
                         _drift(here[linears[position]], seen[linears[position]]),
                     )
                 )
@@ -112,15 +118,28 @@ def _gradients(
     model: nn.Module, parameters: Sequence[Tensor], images: Tensor, labels: Tensor
 ) -> list[Tensor]:
     loss = F.cross_entropy(model(images), labels)
+    if not parameters:
+        return []
     found = torch.autograd.grad(loss, parameters, allow_unused=True)
     return [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, found, strict=True)]
 
 
-def _cosine(one: Tensor, other: Tensor) -> float:
-    """NaN where a gradient is zero or not finite: it has no direction."""
-    one, other = one.double().flatten(), other.double().flatten()
-    lengths = float(one.norm() * other.norm())
-    return float(one @ other) / lengths if lengths > 0 else math.nan
+def _weights(linear: nn.Module, parameters: Sequence[Tensor]) -> list[int]:
+    """Places of a layer's weights among the parameters: all but its bias.
+
+    They are several where the weight is made of others, as weight norm makes it.
+    """
+    wanted = {id(p) for name, p in linear.named_parameters() if name != "bias"}
+    return [i for i, parameter in enumerate(parameters) if id(parameter) in wanted]
+
+
+def _cosine(one: Sequence[Tensor], other: Sequence[Tensor]) -> float:
+    """NaN where a gradient is zero, not finite or not there: it has no direction."""
+    if not one:
+        return math.nan
+    first, second = (torch.cat([g.double().flatten() for g in gs]) for gs in (one, other))
+    lengths = float(first.norm() * second.norm())
+    return float(first @ second) / lengths if lengths > 0 else math.nan
 
 
 def _drift(one: Tensor, other: Tensor) -> float:

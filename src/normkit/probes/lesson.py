@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from normkit.probes.passage import Passage, passages
 from normkit.probes.standardise import histogram
@@ -149,6 +150,8 @@ def lesson(
     where = {"layers": len(norms), "layer": place + 1}
     if not all(bool(torch.isfinite(values).all()) for values in vars(passage).values()):
         return where
+    if _has_channels_last(norm, passage):
+        passage = Passage(*(value.movedim(-1, 1) for value in vars(passage).values()))
     own = int(getattr(norm, "num_groups", 1))
     numbers = _Numbers(norm, passage, own if own > 1 else groups(passage.input.shape[1]))
     return {**where, **numbers.told()}
@@ -179,8 +182,11 @@ class _Numbers:
         return int(removed.masked_fill(variance < variance.median(), -1.0).argmax())
 
     def _of_channel(self, name: str, default: float) -> float:
+        """A weight of the channel; as if there were none, where it is not one for each channel."""
         vector = getattr(self.norm, name, None)
-        return float(vector.detach()[self.channel]) if isinstance(vector, Tensor) else default
+        if not isinstance(vector, Tensor) or vector.shape != (self.shape[1],):
+            return default
+        return float(vector.detach()[self.channel])
 
     def told(self) -> dict[str, Any]:
         """All of it, as plain JSON values."""
@@ -204,6 +210,8 @@ class _Numbers:
         }
         return {
             "shape": list(self.shape),
+            "type": type(self.norm).__name__,
+            "is_batch": isinstance(self.norm, _BatchNorm),
             "channel": c,
             "eps": self.eps,
             "gamma": self.gamma,
@@ -279,6 +287,15 @@ class _Numbers:
             },
             "histogram": asdict(histogram(after)),
         }
+
+
+def _has_channels_last(norm: nn.Module, passage: Passage) -> bool:
+    """Whether a layer norm is given `(N, H, W, C)`, as in ConvNeXt, and standardises over C."""
+    return (
+        isinstance(norm, nn.LayerNorm | nn.RMSNorm)
+        and len(norm.normalized_shape) == 1
+        and norm.normalized_shape[0] != passage.input.shape[1]
+    )
 
 
 def _against(gradient: Tensor, normalised: Tensor) -> dict[str, float | None]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from normkit.probes.restore import unchanged
+from normkit.probes.restore import same_draws, unchanged
 
 
 def losses_along_gradient(
@@ -17,6 +17,8 @@ def losses_along_gradient(
     r"""Loss of one batch in training mode, after steps of several lengths down its gradient.
 
     .. math:: L(\theta - \eta \, \nabla L(\theta))
+
+    All passes draw the same dropout masks.
 
     Args:
         model: maps `images` to logits `(N, classes)`; its weights are restored.
@@ -42,6 +44,7 @@ def losses_along_gradient(
     try:
         with unchanged(model):
             model.train()
+            again = same_draws(images)
             with torch.enable_grad():
                 loss = F.cross_entropy(model(images), labels)
                 found = torch.autograd.grad(loss, parameters, allow_unused=True)
@@ -50,6 +53,7 @@ def losses_along_gradient(
                     for parameter, start, gradient in zip(parameters, before, found, strict=True):
                         if gradient is not None:
                             parameter.copy_(start - length * gradient)
+                    again()
                     losses.append(float(F.cross_entropy(model(images), labels)))
     finally:
         with torch.no_grad():

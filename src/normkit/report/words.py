@@ -72,11 +72,12 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "facts_model": ("{model}, {parameters} parameters", "{model}，{parameters} 个参数"),
     "facts_trials": ("{run} trials in {time}", "{run} 次试验，用时 {time}"),
-    "incomplete_title": ("This study is not finished", "本次实验尚未完成"),
+    "incomplete_title": ("Some trials are missing", "缺少部分试验"),
     "incomplete": (
-        "Some trials are missing. What follows judges only those that ran; "
-        "run the command again to go on where it stopped.",
-        "部分试验尚未运行，以下结论只依据已完成的试验。再次运行同一命令，即可从中断处继续。",
+        "What follows judges only the trials that gave a result; what the others gave instead "
+        "stands under “Failures”. The same command tries those again, and no finished one twice.",
+        "以下结论只依据已得出结果的试验；其余试验的情况见“出错记录”。"
+        "再次运行同一命令会重试它们，已完成的试验不会重复运行。",
     ),
     "no_base_title": ("The comparator never trained", "对照组从未训练成功"),
     "no_base": (

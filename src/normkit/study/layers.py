@@ -10,7 +10,16 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 
 from normkit.models import Classifier, MicroBatched
-from normkit.nn import LayerNorm1d, LayerNorm2d, LayerNorm3d, RMSNorm1d, RMSNorm2d, RMSNorm3d
+from normkit.nn import (
+    LayerNorm,
+    LayerNorm1d,
+    LayerNorm2d,
+    LayerNorm3d,
+    RMSNorm,
+    RMSNorm1d,
+    RMSNorm2d,
+    RMSNorm3d,
+)
 from normkit.probes.restore import unchanged
 
 LINEAR = (
@@ -23,6 +32,7 @@ LINEAR = (
     nn.ConvTranspose3d,
 )
 NORMS = (MicroBatched, _BatchNorm, _InstanceNorm, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
+_OVER_LAST_AXES = (nn.LayerNorm, nn.RMSNorm, LayerNorm, RMSNorm)
 _OVER_CHANNELS = (LayerNorm1d, LayerNorm2d, LayerNorm3d, RMSNorm1d, RMSNorm2d, RMSNorm3d)
 
 
@@ -57,9 +67,7 @@ def layers(model: nn.Module, images: Tensor) -> list[Layer]:
     if isinstance(model, Classifier):
         return [Layer(block.linear, block.norm, block) for block in model.blocks]
     found: list[Layer] = []
-    for module, depended_on in _called(model, images):
-        if not depended_on:
-            continue
+    for module in [call.module for call in _called(model, images) if call.depended_on]:
         if isinstance(module, LINEAR):
             found.append(Layer(module, None, module))
         elif found and found[-1].norm is None:
@@ -67,16 +75,23 @@ def layers(model: nn.Module, images: Tensor) -> list[Layer]:
     return found[:-1]
 
 
-def norms(model: nn.Module, images: Tensor) -> list[nn.Module]:
+def norms(model: nn.Module, images: Tensor, followed: bool = False) -> list[nn.Module]:
     """The norm layers of a network in the order in which they are called.
 
     Args:
         model: maps images to logits.
         images: one batch, `(N, C, H, W)`.
+        followed: only those through which a batch can be followed, there and back: called once, and
+            with the output depending on them.
     """
     if isinstance(model, Classifier):
         return [layer.norm for layer in layers(model, images) if layer.norm is not None]
-    return [module for module, _ in _called(model, images) if isinstance(module, NORMS)]
+    return [
+        call.module
+        for call in _called(model, images)
+        if isinstance(call.module, NORMS)
+        and (not followed or (call.depended_on and call.times == 1))
+    ]
 
 
 def axes(norm: nn.Module) -> tuple[str, int]:
@@ -90,7 +105,7 @@ def axes(norm: nn.Module) -> tuple[str, int]:
     """
     if isinstance(norm, MicroBatched):
         return axes(norm.norm)
-    if isinstance(norm, _OVER_CHANNELS):
+    if isinstance(norm, _OVER_CHANNELS) or _moves_channels(norm):
         return "position", 1
     if isinstance(norm, nn.GroupNorm):
         return "sample", norm.num_groups
@@ -102,16 +117,41 @@ def axes(norm: nn.Module) -> tuple[str, int]:
     return "batch", 1
 
 
-def _called(model: nn.Module, images: Tensor) -> list[tuple[nn.Module, bool]]:
-    """Layers and norms in the order of their first call, and whether the output depends on each.
+def _moves_channels(norm: nn.Module) -> bool:
+    """Whether a layer norm brings the channels to the last axis and back by itself.
 
-    It does not on what feeds nothing, nor, as far as gradients tell, on what is frozen.
+    So do those of ConvNeXt: PyTorch's class, over one axis, with a forward pass of their own.
     """
+    return (
+        isinstance(norm, nn.LayerNorm | nn.RMSNorm)
+        and len(norm.normalized_shape) == 1
+        and type(norm).forward not in [known.forward for known in _OVER_LAST_AXES]
+    )
+
+
+@dataclass
+class _Call:
+    """A layer or norm that was called in a forward pass."""
+
+    module: nn.Module
+    output: Tensor
+    """Of its first call."""
+    times: int = 1
+    depended_on: bool = False
+    """Whether the network's output depends on it: not on what feeds nothing, nor, as far as
+    gradients tell, on what is frozen."""
+
+
+def _called(model: nn.Module, images: Tensor) -> list[_Call]:
+    """Layers and norms in the order of their first call."""
     inner = {m.norm for m in model.modules() if isinstance(m, MicroBatched)}
-    outputs: dict[nn.Module, Tensor] = {}
+    calls: dict[nn.Module, _Call] = {}
 
     def keep(module: nn.Module, _: object, output: Tensor) -> None:
-        outputs.setdefault(module, output)
+        if module in calls:
+            calls[module].times += 1
+        else:
+            calls[module] = _Call(module, output)
 
     handles = [
         module.register_forward_hook(keep)
@@ -121,14 +161,14 @@ def _called(model: nn.Module, images: Tensor) -> list[tuple[nn.Module, bool]]:
     try:
         with unchanged(model), torch.enable_grad():
             logits = model.train()(images)
-            live = {module: out for module, out in outputs.items() if out.requires_grad}
+            live = [call for call in calls.values() if call.output.requires_grad]
+            outputs = [call.output for call in live]
             gradients = (
-                torch.autograd.grad(logits.sum(), list(live.values()), allow_unused=True)
-                if live
-                else ()
+                torch.autograd.grad(logits.sum(), outputs, allow_unused=True) if live else ()
             )
     finally:
         for handle in handles:
             handle.remove()
-    reached = {m for m, gradient in zip(live, gradients, strict=True) if gradient is not None}
-    return [(module, module in reached) for module in outputs]
+    for call, gradient in zip(live, gradients, strict=True):
+        call.depended_on = gradient is not None
+    return list(calls.values())

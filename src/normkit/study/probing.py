@@ -25,6 +25,7 @@ from normkit.study.layers import axes, layers, norms
 from normkit.study.record import finite
 from normkit.study.spec import TrialSpec
 from normkit.study.train import checkpoints
+from normkit.user_code import raised
 
 
 @dataclass(frozen=True)
@@ -207,7 +208,7 @@ def _scale(scene: Scene) -> dict[str, Any]:
 
 
 def _lesson(scene: Scene) -> dict[str, Any]:
-    watched = norms(scene.model, scene.batch[0])
+    watched = norms(scene.model, scene.batch[0], followed=True)
     return lesson(scene.model, watched, *scene.batch, default_groups)
 
 
@@ -251,9 +252,18 @@ class Prober:
         self.scene = scene
         self.moments = {name: PROBES[name].moments(scene.spec) for name in sorted(names)}
         self.found: dict[str, Any] = {name: {} for name in self.moments}
+        self.unmeasured: dict[str, str] = {}
+        """Probes that raised, and what they raised first."""
 
     def look(self, step: int) -> None:
-        """Measure what is to be measured at this step."""
+        """Measure what is to be measured at this step.
+
+        A network that a probe cannot look at is trained all the same; the report tells of it.
+        """
         for name, moments in self.moments.items():
-            if moment := moments.get(step):
+            if not (moment := moments.get(step)):
+                continue
+            try:
                 self.found[name][moment] = PROBES[name].measure(self.scene)
+            except Exception as error:
+                self.unmeasured.setdefault(name, raised(error))

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from normkit.data import Dataset
-from normkit.study import choices, lesson
-from normkit.study.bilingual import Text, text
+from normkit.study import choices, failures, lesson
+from normkit.study.bilingual import Text
 from normkit.study.claim import Finding
 from normkit.study.claims import claims
 from normkit.study.context import Context, FinishedTrials, NeedTrials
@@ -169,14 +169,9 @@ class Progress:
         }
 
     def told_failures(self) -> list[Text]:
-        """One line per reason that made trials fail."""
-        reasons: dict[str, int] = {}
-        for failure in self.failures.values():
-            reasons[failure.reason] = reasons.get(failure.reason, 0) + 1
-        return [
-            text(f"{count} trials failed: {reason}", f"{count} 次试验出错：{reason}")
-            for reason, count in reasons.items()
-        ]
+        """Which trials failed, or what could not be measured in them, and why."""
+        records = [record for record, _ in self.finished.records.values()]
+        return failures.told(self.failures.values(), records)
 
 
 def _merge(wanted: dict[str, Task], tasks: Sequence[Task]) -> None:

@@ -26,6 +26,8 @@ class Record:
     final: Point
     probes: dict[str, Any]
     times: dict[str, Any] = field(default_factory=dict)
+    unmeasured: dict[str, str] = field(default_factory=dict)
+    """Probes that raised, and what; the trial is none the worse for them."""
 
     @property
     def accuracy(self) -> float:

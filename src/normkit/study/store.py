@@ -89,6 +89,7 @@ class Store:
             "curve": record.curve,
             "final": record.final,
             "probes": record.probes,
+            **({"unmeasured": record.unmeasured} if record.unmeasured else {}),
         }
         content = {
             **body,
@@ -117,6 +118,7 @@ class Store:
                 stored["final"],
                 stored["probes"],
                 times["measured"],
+                stored.get("unmeasured", {}),
             )
             return record, frozenset(stored["probed"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):

@@ -292,4 +292,4 @@ def _train(spec: TrialSpec, probes: Sequence[str], data: Dataset) -> Record:
         "training": training_seconds,
         "total": time.perf_counter() - started,
     }
-    return Record(spec, status, curve, final, prober.found, times)
+    return Record(spec, status, curve, final, prober.found, times, prober.unmeasured)

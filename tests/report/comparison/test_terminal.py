@@ -28,7 +28,7 @@ def test_no_line_is_wider_than_asked_and_no_number_is_lost(
         "3 studies side by side: first, second, third\n\nVerdicts that contradict each other: ",
         "How the studies differ is described, not judged",
         "- The data differ.",
-        "- Not finished: third.",
+        "- In third some trials are missing: see the failures told there.",
         "- Training steps: 200 in first, 200 in second, 400 in third.",
         "\nModel: plain\n",
         "### Faster convergence (headline claim)",

@@ -136,7 +136,7 @@ def test_what_was_dropped_and_what_is_unfinished_may_be_the_reason() -> None:
     missing = row(compare({"a": first(), "b": other}), "convergence", "steps", "group")["cells"][1]
     assert missing["missing"] is not None
     assert missing["missing"]["en"] == (
-        "this norm is not in that study; not finished; see what it dropped to fit its budget"
+        "this norm is not in that study; some trials missing; see what it dropped to fit its budget"
     )
 
 

@@ -156,8 +156,8 @@ def test_batch_norm_tells_its_running_statistics_and_checks_itself(told: Any) ->
 
 def test_another_headline_norm_is_shown_on_batch_norms_formula_and_says_so(told: Any) -> None:
     lesson = told("group")
-    assert "trained with `group`" in lesson["lead"][1]["en"]
-    assert "`group` 训练" in lesson["lead"][1]["zh"]
+    assert "The layer is a `GroupNorm`" in lesson["lead"][1]["en"]
+    assert "该层是 `GroupNorm`" in lesson["lead"][1]["zh"]
     forms = [f["form"] for step in lesson["steps"] for f in step["formulas"]]
     assert not any(form.startswith(("μ′", "max |")) for form in forms)
     # Its γ has another gradient than batch norm's would have.

@@ -63,7 +63,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "norms": ("Norms", "所比较的归一化方法"),
     "claims": ("Claims", "论断编号"),
     "seeds_judged": ("Seeds", "随机种子"),
-    "complete": ("Finished", "是否完成"),
+    "complete": ("All trials gave a result", "全部试验均有结果"),
     "found": ("The network without normalization trains", "无归一化的网络能否训练成功"),
     # What makes numbers hard to compare
     "cautions_title": ("Before comparing numbers", "比较数值之前"),
@@ -125,10 +125,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "标有此项的问题，各实验对测量内容的描述不同：其效应量不是同一种量。",
     ),
     "unfinished_text": (
-        "Not finished: {studies}. Trials are missing there, and verdicts may still change.",
-        "尚未完成：{studies}。那里缺少部分试验，结论仍可能改变。",
+        "In {studies} some trials are missing: see the failures told there.",
+        "{studies} 中缺少部分试验：见其出错记录。",
     ),
-    "unfinished": ("not finished", "尚未完成"),
+    "unfinished": ("some trials missing", "缺少部分试验"),
     "no_comparator_text": (
         "In {studies} the network without normalization never trained, so that comparisons with "
         "it are inconclusive there.",

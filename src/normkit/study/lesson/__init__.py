@@ -94,10 +94,10 @@ def _lead(scene: Scene, record: Record) -> list[Text]:
     if not scene.is_batch:
         said.append(
             text(
-                f"The network was trained with `{scene.norm}`. Batch norm's formula comes first "
-                "all the same, on the values that enter this layer, with its γ and β and with the "
+                f"The layer is a `{scene.found['type']}`. Batch norm's formula comes first all the "
+                "same, on the values that enter this layer, with its γ and β and with the "
                 "gradient that arrives at it; the other methods follow on the same values.",
-                f"网络是用 `{scene.norm}` 训练的。这里仍先讲批归一化的公式："
+                f"该层是 `{scene.found['type']}`。这里仍先讲批归一化的公式："
                 "输入该层的数值、该层的 γ 与 β、以及传到该层的梯度都是实测的；"
                 "其他方法随后用同样的数值计算。",
             )

@@ -25,7 +25,7 @@ class Scene:
     @property
     def is_batch(self) -> bool:
         """Whether the layer is batch norm itself, so that its own backward pass can be shown."""
-        return self.norm == "batch"
+        return bool(self.found["is_batch"])
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
