@@ -23,7 +23,9 @@ def test_trials_of_an_arm_that_fail_for_one_reason_are_told_together(trial: Tria
         for seed in (0, 1)
     ]
     batch, group = told(failures, [])
-    assert batch["en"] == "2 trials of `batch` failed (seeds 0, 1; learning rates 0.1): no luck at 1"
+    assert batch["en"] == (
+        "2 trials of `batch` failed (seeds 0, 1; learning rates 0.1): no luck at 1"
+    )
     assert batch["zh"] == "`batch` 的 2 次试验出错（随机种子 0、1；学习率 0.1）：no luck at 1"
     assert "`group`" in group["en"]
 

@@ -11,7 +11,7 @@ from normkit import models
 from normkit.models import MicroBatched
 from normkit.nn.catalogue import catalogue, make
 from normkit.probes.standardise import standardisation
-from normkit.study.layers import axes, layers, norms
+from normkit.study.layers import axes, classifier, layers, norms
 
 IMAGES = torch.randn(4, 1, 8, 8)
 
@@ -54,6 +54,25 @@ def test_each_layer_has_the_norm_that_came_after_it_and_the_classifier_is_none()
     assert (second.linear, second.norm, second.output) == (model[3], model[5], model[5])
     assert (third.linear, third.norm, third.output) == (model[6], None, model[6])
     assert norms(model, IMAGES) == [model[1], model[5]]
+
+
+def test_outputs_are_taken_at_the_same_place_without_norms() -> None:
+    def after_the_activation(norm: str) -> nn.Sequential:
+        return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), make(norm, 4), nn.Flatten(),
+                             nn.Linear(144, 2))  # fmt: skip
+
+    for norm in ("batch", "none"):
+        model = after_the_activation(norm)
+        assert [layer.output for layer in layers(model, IMAGES)] == [model[2]]
+        assert norms(model, IMAGES) == ([model[2]] if norm == "batch" else [])
+
+
+def test_the_classifier_is_the_last_layer() -> None:
+    assert classifier(network := net(), IMAGES) is network[-1]
+    built = models.build("plain", in_channels=1, num_classes=3, image_size=(8, 8), norm="batch")
+    assert classifier(built, IMAGES) is built.classifier
+    with pytest.raises(ValueError, match="needs a convolution or linear layer"):
+        classifier(nn.Flatten(), IMAGES)
 
 
 def test_the_order_is_that_of_the_calls() -> None:

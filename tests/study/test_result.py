@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from normkit.study import StoreError, StudyResult
+from normkit.study.bilingual import text
 from normkit.study.claims import claims
 from normkit.study.context import Context
 from normkit.study.plan import Plan
-from normkit.study.result import adjusted, in_chinese
+from normkit.study.result import _claim, adjusted, in_chinese
 from normkit.study.simulation import SimulatedTrials
+from normkit.study.verdict import paired
 
 
 def test_rows_are_flat(finished: Any) -> None:
@@ -55,6 +58,29 @@ def test_results_of_another_schema_are_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "results.json").write_text('{"schema": 99}')
     with pytest.raises(StoreError, match=r"schema 1, got 99 in .*; use that version"):
         StudyResult.load(tmp_path)
+
+
+def test_nothing_is_advised_by_a_claim_that_was_not_measured(full_plan: Plan) -> None:
+    plan = replace(full_plan, claims=("placement",), placements=(), adjustable=frozenset())
+    finding = claims()["placement"].judge(Context(plan, SimulatedTrials()))
+    told = _claim(plan, "placement", finding.verdicts, finding)["advice"]
+    assert told["en"] == (
+        "Nothing, since this was not measured here: where this network has its norms cannot be "
+        "set from outside."
+    )
+    assert told["zh"].startswith("无，因为这里没有测得结果：无法从外部设定")
+
+
+def test_more_seeds_are_not_advised_where_the_grid_ended(full_plan: Plan) -> None:
+    finding = claims()["depth"].judge(Context(full_plan, SimulatedTrials()))
+    [first, *_] = [v for v in finding.verdicts if v.norm == "batch"]
+    note = text("3 networks still trained at the end", "3 个网络在末端仍能训练")
+    capped = replace(
+        first, lower_bound=True, note=note, undecided=None, effect=paired([0.3, -0.2, 0.4])
+    )
+    assert capped.outcome == "inconclusive"
+    told = _claim(full_plan, "depth", [capped], finding)["advice"]
+    assert told["en"].startswith("More seeds cannot settle it: 3 networks still trained")
 
 
 def test_what_a_number_stands_on_is_told(full_plan: Plan) -> None:

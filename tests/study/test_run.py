@@ -16,6 +16,8 @@ import pytest
 from normkit.study import StoreError, Study, StudyResult
 from normkit.study.engine import Failure, Task
 from normkit.study.events import Event
+from normkit.study.plan import Plan
+from normkit.study.run import _with_images_enough
 from normkit.study.spec import TrialSpec
 
 TIMED = ("started", "seconds", "trials")
@@ -336,3 +338,14 @@ class TestTheFolder:
         another = Study(**{**finished.study.settings(), "seed": 1})
         assert another.run(copy).document["trials"]["run"] > 0
         assert finished.study.run(copy).document["trials"]["run"] == 0
+
+
+def test_a_claim_whose_batches_are_larger_than_the_data_is_left_out_and_told(
+    full_plan: Plan,
+) -> None:
+    assert _with_images_enough(full_plan, 64) is full_plan
+    plan = _with_images_enough(full_plan, 63)
+    assert set(full_plan.claims) - set(plan.claims) == {"batch_size"}
+    assert plan.dropped[-1]["en"] == (
+        "`batch_size` needs 64 training images, twice a batch; there are 63."
+    )

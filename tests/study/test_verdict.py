@@ -219,3 +219,10 @@ def test_ratios_leave_the_log_scale_in_the_document():
     assert document["no_effect"] == 1.0
     assert document["low"] < document["effect"] < document["high"]
     assert document["effect"] == pytest.approx(math.sqrt(2.0 * 2.2))
+
+
+def test_seeds_that_gave_no_number_are_told() -> None:
+    found = verdict(paired([1.0, math.nan, 2.0]), note=text("capped", "封顶")).to_dict()
+    assert found["note"]["en"] == "capped; 1 of 3 seeds left out, since a run gave no number"
+    assert found["note"]["zh"].startswith("封顶；3 个随机种子中有 1 个未计入")
+    assert verdict(paired([1.0, 2.0])).to_dict()["note"] is None

@@ -96,10 +96,11 @@ def _cell(value: float) -> Cell:
 
 
 def _mean(values: Sequence[float]) -> Cell:
+    """A share's mean over seeds, and its interval."""
     effect = paired(values)
     low, high = effect.interval(CONFIDENCE)
     return {
         "value": effect.value if math.isfinite(effect.value) else None,
         "low": max(low, 0.0) if math.isfinite(low) else None,
-        "high": high if math.isfinite(high) else None,
+        "high": min(high, 1.0) if math.isfinite(high) else None,
     }

@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -292,7 +293,10 @@ def _work(connection: Connection, dataset: Path) -> None:
     from normkit.study import train
 
     torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True, warn_only=False)
+    # What has no deterministic version on a GPU, as adaptive pooling in a network of the user's,
+    # runs as it is.
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    warnings.filterwarnings("ignore", message=".* does not have a deterministic implementation")
     opened: Dataset | None = None
     connection.send("ready")
     while True:

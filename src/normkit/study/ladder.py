@@ -37,12 +37,19 @@ def _leave_out(claim: str) -> Callable[[Plan], Plan]:
     return make
 
 
-def _headline_only(claim: str, title: str) -> _Cut:
+def _headline_only(claim: str, title: str, compares: bool = True) -> _Cut:
+    """Leave the other norms out of a claim, which compares with `none` or within one norm."""
+    told = text(
+        f"`{claim}` compares `none` with the headline norm only.",
+        f"“{title}”一项只比较无归一化与主要归一化方法。",
+    )
     return _Cut(
         _leave_out(claim),
-        text(
-            f"`{claim}` compares `none` with the headline norm only.",
-            f"“{title}”一项只比较无归一化与主要归一化方法。",
+        told
+        if compares
+        else text(
+            f"`{claim}` looks at the headline norm only.",
+            f"“{title}”一项只考察主要归一化方法。",
         ),
         claim,
         topic="other norms",
@@ -96,9 +103,9 @@ CUTS = (
         ),
         "initialisation",
     ),
-    _headline_only("batch_size", "小批量时性能下降"),
+    _headline_only("batch_size", "小批量时性能下降", compares=False),
     _headline_only("scale", "适应不同尺度的输入"),
-    _headline_only("placement", "应放在激活函数之前"),
+    _headline_only("placement", "应放在激活函数之前", compares=False),
     _headline_only("initialisation", "对初始权重不敏感"),
     _headline_only("learning_rate", "允许更大的学习率"),
     _Cut(

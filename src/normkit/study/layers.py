@@ -11,6 +11,7 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 
 from normkit.models import Classifier, MicroBatched
 from normkit.nn import (
+    Identity,
     LayerNorm,
     LayerNorm1d,
     LayerNorm2d,
@@ -53,8 +54,9 @@ def layers(model: nn.Module, images: Tensor) -> list[Layer]:
 
     In a user's model these are seen in one forward pass, which leaves the model as it was: every
     convolution and linear layer that the output depends on, once, but the last, which is the
-    classifier. A norm belongs to the layer whose output came just before it. In normkit's own
-    models those on shortcuts are left out.
+    classifier. A norm belongs to the layer whose output came just before it, and so does what
+    stands in its place in a network without norms, so that outputs are taken at the same place.
+    In normkit's own models those on shortcuts are left out.
 
     Args:
         model: maps images to logits.
@@ -66,13 +68,39 @@ def layers(model: nn.Module, images: Tensor) -> list[Layer]:
     """
     if isinstance(model, Classifier):
         return [Layer(block.linear, block.norm, block) for block in model.blocks]
+    return _layers(model, images)[:-1]
+
+
+def classifier(model: nn.Module, images: Tensor) -> nn.Module:
+    """The layer that gives the logits: the last convolution or linear layer that is called.
+
+    Args:
+        model: maps images to logits.
+        images: one batch, `(N, C, H, W)`.
+
+    Raises:
+        ValueError: the network has none through which a gradient goes.
+
+    >>> net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(144, 2))
+    >>> classifier(net, torch.randn(2, 1, 8, 8)) == net[3]
+    True
+    """
+    if isinstance(model, Classifier):
+        return model.classifier
+    found = _layers(model, images)
+    if not found:
+        raise ValueError("a network needs a convolution or linear layer that trains; it has none")
+    return found[-1].linear
+
+
+def _layers(model: nn.Module, images: Tensor) -> list[Layer]:
     found: list[Layer] = []
     for module in [call.module for call in _called(model, images) if call.depended_on]:
         if isinstance(module, LINEAR):
             found.append(Layer(module, None, module))
         elif found and found[-1].norm is None:
             found[-1] = Layer(found[-1].linear, module, module)
-    return found[:-1]
+    return found
 
 
 def norms(model: nn.Module, images: Tensor, followed: bool = False) -> list[nn.Module]:
@@ -156,7 +184,7 @@ def _called(model: nn.Module, images: Tensor) -> list[_Call]:
     handles = [
         module.register_forward_hook(keep)
         for module in model.modules()
-        if isinstance(module, (*LINEAR, *NORMS)) and module not in inner
+        if isinstance(module, (*LINEAR, *NORMS, Identity)) and module not in inner
     ]
     try:
         with unchanged(model), torch.enable_grad():

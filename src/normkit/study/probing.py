@@ -21,7 +21,7 @@ from normkit.probes.parameter_distribution import folded_spectral_norms, weights
 from normkit.probes.restore import unchanged
 from normkit.probes.stability import losses_along_gradient, spread_between_steps
 from normkit.probes.standardise import histogram, standardisation
-from normkit.study.layers import axes, layers, norms
+from normkit.study.layers import axes, classifier, layers, norms
 from normkit.study.record import finite
 from normkit.study.spec import TrialSpec
 from normkit.study.train import checkpoints
@@ -131,8 +131,8 @@ def _decorrelation(scene: Scene) -> dict[str, Any]:
     }
 
 
-STEP_LENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
-"""Learning rates tried along the gradient."""
+STEP_LENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+"""Learning rates tried along the gradient: all that tuning can choose, to ten times the largest."""
 
 
 RECENT_STEPS = 10
@@ -181,7 +181,12 @@ def _parameter_distribution(scene: Scene) -> dict[str, Any]:
     found = layers(scene.model, scene.batch[0])
     measured = weights([layer.linear for layer in found])
     folded = folded_spectral_norms(
-        scene.model, [(layer.linear, layer.norm) for layer in found], scene.images
+        scene.model,
+        [
+            *((layer.linear, layer.norm) for layer in found),
+            (classifier(scene.model, scene.images[:2]), None),
+        ],
+        scene.images,
     )
     return {
         "norm": [finite(layer.norm) for layer in measured],
@@ -228,7 +233,7 @@ PROBES: dict[str, Probe] = {
     "lesson": Probe(_lesson, at_the_end, cost=10),
     "parameter_distribution": Probe(_parameter_distribution, both_ends, cost=15),
     "scale": Probe(_scale, at_the_end, cost=15),
-    "stability": Probe(_stability, now_and_then, cost=4),
+    "stability": Probe(_stability, now_and_then, cost=5),
     "standardise": Probe(_standardise, both_ends, cost=5),
 }
 

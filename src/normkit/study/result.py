@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,8 +16,8 @@ import normkit
 from normkit.data import Dataset, is_factory
 from normkit.study import lesson
 from normkit.study.advice import advise
-from normkit.study.bilingual import Text, text
-from normkit.study.claim import Finding
+from normkit.study.bilingual import Text, joined, text
+from normkit.study.claim import Claim, Finding
 from normkit.study.claims import claims
 from normkit.study.comparison import StudyComparison
 from normkit.study.context import Context
@@ -24,7 +25,7 @@ from normkit.study.plan import Plan
 from normkit.study.store import Store, StoreError
 from normkit.study.subject import named
 from normkit.study.tuning import Recipe
-from normkit.study.verdict import CONFIRMATORY_SEEDS, Outcome, Verdict, holm
+from normkit.study.verdict import CONFIRMATORY_SEEDS, Verdict, holm
 from normkit.user_code import is_spec, short
 
 SCHEMA = 1
@@ -232,7 +233,7 @@ def _first(plan: Plan, verdicts: Sequence[Verdict]) -> int | None:
 def _claim(plan: Plan, name: str, verdicts: Sequence[Verdict], finding: Finding) -> dict[str, Any]:
     claim = claims()[name]
     index = _first(plan, verdicts)
-    outcome: Outcome = "inconclusive" if index is None else verdicts[index].outcome
+    first = None if index is None else verdicts[index]
     return {
         "id": claim.id,
         "headline": claim.headline,
@@ -240,10 +241,29 @@ def _claim(plan: Plan, name: str, verdicts: Sequence[Verdict], finding: Finding)
         "textbook": claim.textbook,
         "measured": claim.measured,
         "contested": claim.contested,
-        "advice": claim.advice[outcome],
+        "advice": _to_do(claim, first),
         "verdicts": [verdict.to_dict() for verdict in verdicts],
         "figures": finding.figures,
     }
+
+
+def _to_do(claim: Claim, first: Verdict | None) -> Text:
+    """What to do, by the verdict that answers the claim; or why nothing can be said."""
+    if first is None or first.undecided is not None or not math.isfinite(first.effect.value):
+        why = None if first is None else first.undecided
+        because = text("", "") if why is None else text(f": {why['en']}", f"：{why['zh']}")
+        return joined(
+            text("Nothing, since this was not measured here", "无，因为这里没有测得结果"),
+            because,
+            text(".", "。"),
+        )
+    if first.outcome == "inconclusive" and first.lower_bound and first.note:
+        return text(
+            f"More seeds cannot settle it: {first.note['en']}, so that the effect may be larger "
+            "than this study could see.",
+            f"更多随机种子也无法定论：{first.note['zh']}，因此真实效应可能大于本实验所能看到的。",
+        )
+    return claim.advice[first.outcome]
 
 
 def _recipe(plan: Plan, recipe: Recipe) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +16,9 @@ from torch import nn
 from normkit import models
 from normkit.data import Dataset, prepare
 from normkit.study import arguments, result
+from normkit.study.bilingual import text
 from normkit.study.claims import choose
+from normkit.study.claims.batch_size import sgd_batch
 from normkit.study.context import Context
 from normkit.study.engine import Engine
 from normkit.study.events import Event, Watch, unwatched
@@ -307,7 +309,7 @@ class Study:
             placements=("after", "before_and_linear") if self.model_spec == "vgg" else ("after",),
             depths=(depth, 2 * depth, 4 * depth),
         )
-        return suited(plan, subject)
+        return suited(_with_images_enough(plan, len(data.train)), subject)
 
     def _outline_in(
         self, store: Store, plans: Sequence[Plan], data: Dataset, engine: Engine
@@ -348,6 +350,19 @@ class Study:
             "parameters": subject.parameters,
             "description": described(self.model_spec),
         }
+
+
+def _with_images_enough(plan: Plan, images: int) -> Plan:
+    """A plan without the claim whose batches are larger than the training images are many."""
+    if "batch_size" not in plan.claims or images >= sgd_batch(plan):
+        return plan
+    told = text(
+        f"`batch_size` needs {sgd_batch(plan)} training images, twice a batch; there are {images}.",
+        f"“小批量时性能下降”一项需要 {sgd_batch(plan)} 张训练图像（批量的两倍），"
+        f"这里只有 {images} 张。",
+    )
+    claims = tuple(name for name in plan.claims if name != "batch_size")
+    return replace(plan, claims=claims, dropped=(*plan.dropped, told))
 
 
 def _reduced(batch: int, steps: int, images: int) -> int:

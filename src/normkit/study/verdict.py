@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy import stats
 
-from normkit.study.bilingual import Text
+from normkit.study.bilingual import Text, joined, text
 
 Outcome = Literal["supported", "refuted", "inconclusive"]
 Condition = Literal["target", "threshold", "machine"]
@@ -32,6 +32,8 @@ class Effect:
     """Degrees of freedom of the standard error."""
     systematic: float = 0.0
     """What the interval is wider by on either side, whatever the number of seeds."""
+    left_out: int = 0
+    """Seeds that gave no number: a run of theirs failed, diverged, or never got so far."""
 
 
 def exact(value: float, seeds: int) -> Effect:
@@ -52,7 +54,9 @@ def paired(differences: Sequence[float], resolution: float = 0.0) -> Effect:
     n = len(kept)
     mean = float(kept.mean()) if n else math.nan
     if n < 2:
-        return Effect(mean, lambda confidence: (-math.inf, math.inf), n)
+        return Effect(
+            mean, lambda confidence: (-math.inf, math.inf), n, left_out=len(differences) - n
+        )
     spread = max(float(kept.std(ddof=1)), resolution / math.sqrt(6))
     error = spread / math.sqrt(n)
 
@@ -60,7 +64,7 @@ def paired(differences: Sequence[float], resolution: float = 0.0) -> Effect:
         half = float(stats.t.ppf((1 + confidence) / 2, n - 1)) * error
         return mean - half, mean + half
 
-    return Effect(mean, interval, n, error, n - 1)
+    return Effect(mean, interval, n, error, n - 1, left_out=len(differences) - n)
 
 
 def negated(effect: Effect) -> Effect:
@@ -220,8 +224,23 @@ class Verdict:
             "confidence": self.confidence,
             "seeds": self.effect.seeds,
             "detectable": shown(self.detectable),
-            "note": self.undecided or self.note,
+            "note": self.undecided or self._told,
         }
+
+    @property
+    def _told(self) -> Text | None:
+        """The note, and how many seeds are not in the effect."""
+        if not (left_out := self.effect.left_out):
+            return self.note
+        before = text(f"{self.note['en']}; ", f"{self.note['zh']}；") if self.note else text("", "")
+        planned = self.effect.seeds + left_out
+        return joined(
+            before,
+            text(
+                f"{left_out} of {planned} seeds left out, since a run gave no number",
+                f"{planned} 个随机种子中有 {left_out} 个未计入，因为有试验未给出数值",
+            ),
+        )
 
 
 def holm(verdicts: Sequence[Verdict]) -> list[Verdict]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from normkit.study.advice import advise
+from normkit.study.advice.use import _still_trains
 from normkit.study.bilingual import Text
 from normkit.study.claims import claims
 from normkit.study.context import Context
@@ -62,6 +63,7 @@ def test_every_question_is_answered_in_both_languages(full_plan: Plan) -> None:
     [
         (-0.5, "Before the activation (test loss before minus after it: −0."),
         (0.5, "After the activation (test loss before minus after it: +0."),
+        (0.5, "All other numbers here are of `batch` before it; after it the best learning rate"),
         (0.0, "whether it would do better after it this study cannot tell"),
     ],
 )
@@ -78,6 +80,28 @@ def test_a_place_that_was_not_measured_is_not_claimed(full_plan: Plan) -> None:
     assert "`placement`" in english(points["untested"])
 
 
+def test_where_the_users_own_network_has_its_norms_is_not_claimed(full_plan: Plan) -> None:
+    plan = replace(full_plan, placements=(), adjustable=frozenset())
+    told = english(advised(plan, Truth())[1]["place"])
+    assert told == ("Where your network has it: this study did not try `batch` in other places.")
+
+
+def test_arms_are_ranked_on_the_seeds_that_all_have(full_plan: Plan) -> None:
+    _, points = advised(full_plan, Truth())
+    fewest = len(full_plan.exploratory_seeds)
+    assert f"over the {fewest} seeds that all have" in english(points["norm"])
+
+
+def test_an_arm_that_never_trains_is_told_as_not_tested(full_plan: Plan) -> None:
+    _, points = advised(full_plan, Truth(none_trains=False))
+    assert "Whether `none` would do well" in english(points["untested"])
+
+
+def test_a_rate_at_which_a_seed_fails_is_told(full_plan: Plan) -> None:
+    assert _still_trains(0.03, 0.1)["en"] == " Not every seed trains at it."
+    assert "Up to 0.1 every seed" in _still_trains(0.1, 0.1)["en"]
+
+
 def test_the_rate_comes_with_the_largest_that_trains_on_every_seed(full_plan: Plan) -> None:
     _, points = advised(full_plan, Truth())
     assert english(points["rate"]).startswith("0.1: the best in validation for 200 steps of 32")
@@ -87,7 +111,8 @@ def test_the_rate_comes_with_the_largest_that_trains_on_every_seed(full_plan: Pl
 
 
 @pytest.mark.parametrize(
-    ("points_lost", "said"), [(10.0, "hurt"), (0.0, "do no harm"), (1.0, "cannot tell")]
+    ("points_lost", "said"),
+    [(10.0, "hurt"), (0.0, "do no harm by as much as matters"), (1.0, "cannot tell")],
 )
 def test_the_batch_is_told_with_what_smaller_ones_did(full_plan, points_lost, said) -> None:
     _, points = advised(full_plan, Truth(small_batch=points_lost))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from types import SimpleNamespace
 
 import pytest
 
-from normkit.study.claims.depth import deepest, deepest_tried, half_octave
+from normkit.study.claims.depth import _log_ratio, deepest, deepest_tried, half_octave
 from normkit.study.record import Record
 from normkit.study.spec import TrialSpec
 
@@ -89,6 +90,15 @@ def test_it_stops_at_four_times_the_depth_of_the_model() -> None:
 def test_from_a_shallower_base_recipe_it_stops_at_the_same_depth() -> None:
     everything = {(depth, 0.1) for depth in range(1, 200)}
     assert found(Ladder({0: everything}, start=4)) == 32
+
+
+@pytest.mark.parametrize(
+    ("norm", "none", "ratio"),
+    [(16, 8, 2.0), (0, 8, 1 / 8), (8, 0, 8.0), (0, 0, None), (None, 8, None), (8, None, None)],
+)
+def test_an_arm_that_trains_at_no_depth_is_not_left_out_for_it(norm, none, ratio) -> None:
+    found = _log_ratio(norm, none)
+    assert math.isnan(found) if ratio is None else found == pytest.approx(math.log(ratio))
 
 
 def test_a_trial_that_failed_says_nothing_of_its_seed() -> None:

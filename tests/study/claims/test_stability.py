@@ -6,10 +6,20 @@ import math
 
 import pytest
 
-from normkit.study.claims.stability import along, at, between_steps, curve, levels, log_ratio
+from normkit.study.claims.stability import (
+    _overflows,
+    along,
+    at,
+    between_steps,
+    curve,
+    levels,
+    log_ratio,
+)
+from normkit.study.plan import HALF_DECADES
 from normkit.study.probing import STEP_LENGTHS
 from normkit.study.record import Record
 from normkit.study.spec import TrialSpec
+from normkit.study.tuning import half_decade
 
 SPEC = TrialSpec(data="d", model="plain", norm="batch", seed=0, rate=0.1, steps=100, batch=2)
 
@@ -25,16 +35,37 @@ def run(spreads: dict[float, float | None]) -> Record:
 
 
 def test_the_range_is_taken_from_the_rate_to_ten_times_it() -> None:
-    losses = [9.0, 9.0, 1.0, 0.5, 0.7, 9.0, 9.0, 9.0]
+    losses = [9.0, 9.0, 1.0, 0.5, 0.7, *[9.0] * 5]
     record = Record(SPEC, "ok", [], {}, {"stability": {"5": {"losses": losses}}})
     assert STEP_LENGTHS[2] == 0.01
     assert along(0.01)(record, "5") == 0.5
 
 
 def test_a_loss_that_overflows_gives_no_range() -> None:
-    losses = [1.0, 1.0, 1.0, 1.0, None, 1.0, 1.0, 1.0]
+    losses = [1.0, 1.0, 1.0, 1.0, None, *[1.0] * 5]
     record = Record(SPEC, "ok", [], {}, {"stability": {"5": {"losses": losses}}})
     assert along(0.01)(record, "5") is None
+
+
+def test_moments_at_which_a_loss_overflows_are_told() -> None:
+    lost = {"5": {"losses": [None] * 10}, "9": {"losses": [1.0] * 10}}
+    runs = {
+        "none": {0: Record(SPEC, "ok", [], {}, {"stability": lost})},
+        "batch": {0: Record(SPEC, "ok", [], {}, {"stability": {"5": lost["9"]}})},
+    }
+    note = _overflows(runs, "batch", along(0.1), along(0.1))
+    assert note["en"] == "moments at which a loss overflowed are left out: `none` 1, `batch` 0"
+    del lost["5"]
+    assert _overflows(runs, "batch", along(0.1), along(0.1)) is None
+
+
+@pytest.mark.parametrize("steps", [-2, -1, 0, 1, 2])
+def test_there_are_lengths_for_every_rate_that_tuning_can_choose(steps: int) -> None:
+    for edge in (HALF_DECADES[0], HALF_DECADES[-1]):
+        rate = half_decade(edge, steps)
+        lengths = [x for x in STEP_LENGTHS if rate * 0.99 <= x <= rate * 10.1]
+        assert len(lengths) == 3
+        assert lengths[-1] == pytest.approx(10 * rate)
 
 
 def test_the_spread_is_interpolated_where_the_loss_falls_through_a_level() -> None:

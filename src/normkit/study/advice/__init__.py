@@ -27,17 +27,20 @@ def advise(context: Context, judged: Judged) -> dict[str, Any]:
     trained = [n for n in runs if runs[n] and not context.recipe.untrained(runs[n].values())]
     if not trained:
         return {"norm": None, "points": [_point("norm", [nothing(context)])]}
-    ranked = sorted(trained, key=lambda norm: mean(runs[norm], "validation_error"))
+    # On the seeds that all of them have, so that none is chosen for having had the easier ones.
+    shared = set.intersection(*(set(runs[norm]) for norm in trained))
+    validation = {norm: mean(runs[norm], "validation_error", shared) for norm in trained}
+    ranked = sorted(trained, key=lambda norm: validation[norm])
     best = ranked[0]
     points = [
-        _point("norm", [choice(runs, ranked)]),
-        _point("place", place(best, judged)),
+        _point("norm", [choice(runs, ranked, validation[best], len(shared))]),
+        _point("place", place(context, best, judged)),
         _point("rate", [rate(context, best)]),
         _point("batch", batch(context, best, judged)),
         _point("price", price(best, judged)),
         _point("runner_up", runner_up(runs, ranked)),
         _point("change", change(runs, ranked, judged)),
-        _point("untested", untested(context)),
+        _point("untested", untested(context, ranked)),
     ]
     return {"norm": best, "points": [point for point in points if point["texts"]]}
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from normkit.report import formats
-from normkit.study.advice.measured import apart, error_text, is_clear, mean, percent
+from normkit.study.advice.measured import apart, error_text, is_clear, percent
 from normkit.study.bilingual import Text, in_chinese, in_english, joined, text
 from normkit.study.context import Context, Runs
 from normkit.study.verdict import CONFIDENCE
@@ -22,16 +22,28 @@ def nothing(context: Context) -> Text:
     )
 
 
-def choice(runs: Runs, ranked: Sequence[str]) -> Text:
-    """The arm that is best in validation, its test error, and the arms that come close to it."""
+def choice(runs: Runs, ranked: Sequence[str], validation: float, seeds: int) -> Text:
+    """The arm that is best in validation, its test error, and the arms that come close to it.
+
+    Args:
+        runs: finished trials by norm and seed.
+        ranked: the arms that train, the best in validation first.
+        validation: the best one's validation error, on the seeds that all have.
+        seeds: how many these are.
+    """
     best = ranked[0]
-    validation = percent(mean(runs[best], "validation_error"))
+    if len(ranked) > 1:
+        why = text(
+            f"of the {len(ranked)} networks that train it has the lowest validation error "
+            f"({percent(validation)}, over the {seeds} seeds that all have), by which it is chosen",
+            f"在 {len(ranked)} 种训练成功的网络中，它的验证错误率最低"
+            f"（{percent(validation)}，取各方法共有的 {seeds} 个随机种子），据此选定",
+        )
+    else:
+        why = text("no other network trained", "其他网络都未训练成功")
     told = text(
-        f"`{best}`: of {len(runs)} networks compared it has the lowest validation error "
-        f"({validation}), by which it is chosen. Its error on the test images is "
-        f"{error_text(runs[best])}",
-        f"`{best}`：在比较的 {len(runs)} 种网络中，它的验证错误率最低（{validation}），据此选定。"
-        f"它在测试图像上的错误率为 {error_text(runs[best])}",
+        f"`{best}`: {why['en']}. Its error on the test images is {error_text(runs[best])}",
+        f"`{best}`：{why['zh']}。它在测试图像上的错误率为 {error_text(runs[best])}",
     )
     if best != "none" and runs.get("none"):
         without = error_text(runs["none"])

@@ -140,9 +140,10 @@ def _conditions(ranked: Sequence[str], judged: Judged) -> list[Text]:
     return found
 
 
-def untested(context: Context) -> list[Text]:
-    """What the study says nothing of."""
+def untested(context: Context, ranked: Sequence[str]) -> list[Text]:
+    """What the study says nothing of: arms, too, that never trained or whose trials failed."""
     plan = context.plan
+    lost = [norm for norm in plan.norms if norm not in ranked]
     others = [name for name in catalogue() if name not in plan.norms]
     missing = [name for name in claims() if name not in plan.claims]
     steps = plan.prototype.steps
@@ -152,6 +153,15 @@ def untested(context: Context) -> list[Text]:
             f"其他网络与图像，以及 {steps} 步以外的预算。",
         )
     ]
+    if lost:
+        found.append(
+            text(
+                f"Whether {in_english(lost)} would do well where they train: here most of their "
+                "networks did not, or their trials failed.",
+                f"{in_chinese(lost)} 若能训练成功会怎样：在这里它们的多数网络未训练成功，"
+                "或试验出错。",
+            )
+        )
     if others:
         found.append(
             text(

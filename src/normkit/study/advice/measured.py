@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from normkit.report import formats
@@ -17,9 +17,9 @@ Judged = Mapping[str, Sequence[Verdict]]
 """Every claim's verdicts."""
 
 
-def mean(by_seed: Mapping[int, Record], name: str) -> float:
-    """Mean over seeds of a final value; infinite where none is finite."""
-    values = [value for r in by_seed.values() if math.isfinite(value := r.value(name))]
+def mean(by_seed: Mapping[int, Record], name: str, seeds: Collection[int]) -> float:
+    """Mean over these seeds of a final value; infinite where none is finite."""
+    values = [v for seed in seeds if math.isfinite(v := by_seed[seed].value(name))]
     return statistics.fmean(values) if values else math.inf
 
 

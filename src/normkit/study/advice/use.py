@@ -8,13 +8,21 @@ from normkit.report import formats
 from normkit.study.advice.measured import Judged, effect_text, find, lower
 from normkit.study.bilingual import Text, joined, text
 from normkit.study.claims.learning_rate import LARGEST, largest_rates
+from normkit.study.claims.placement import tuned_rate
 from normkit.study.context import Context
 
 
-def place(best: str, judged: Judged) -> list[Text]:
+def place(context: Context, best: str, judged: Judged) -> list[Text]:
     """Before or after the activation, as measured; nothing where there is no norm to place."""
     if best == "none":
         return []
+    if "placement" not in context.plan.adjustable:
+        return [
+            text(
+                f"Where your network has it: this study did not try `{best}` in other places.",
+                f"保持在您的网络中原有的位置：本实验没有在其他位置试过 `{best}`。",
+            )
+        ]
     verdict = find(judged, "placement", "after", best)
     if verdict is None:
         return [
@@ -39,7 +47,21 @@ def place(best: str, judged: Judged) -> list[Text]:
         f" (test loss before minus after it: {loss['en']} nats).",
         f"（测试损失，之前 − 之后：{loss['zh']} nat）。",
     )
-    return [joined(said, measured)]
+    if low <= 0:
+        return [joined(said, measured)]
+    after = formats.number(tuned_rate(context, best, "after"))
+    return [
+        joined(
+            said,
+            measured,
+            text(
+                f" All other numbers here are of `{best}` before it; after it the best learning "
+                f"rate is {after}.",
+                f"这里的其他数字都是 `{best}` 放在激活函数之前时的；"
+                f"放在之后时最佳学习率为 {after}。",
+            ),
+        )
+    ]
 
 
 def rate(context: Context, best: str) -> Text:
@@ -64,14 +86,19 @@ def rate(context: Context, best: str) -> Text:
     if "learning_rate" in plan.claims and best in plan.arms("learning_rate"):
         largest = [r for (norm, _), r in largest_rates(context).items() if norm == best]
         if largest and all(map(math.isfinite, largest)):
-            most, more = formats.number(min(largest)), min(largest) >= LARGEST
-            sentences.append(
-                text(
-                    f" Up to {most}{', the largest tried,' * more} every seed still trains.",
-                    f"直到 {most}{'（所试最大值）' * more}，每个随机种子都仍能训练。",
-                )
-            )
+            sentences.append(_still_trains(min(largest), recipe.rates[best]))
     return joined(*sentences)
+
+
+def _still_trains(largest: float, advised: float) -> Text:
+    """Up to which rate every seed trains, where that is not below the one advised."""
+    if largest < advised:
+        return text(" Not every seed trains at it.", "并非每个随机种子都能以它训练成功。")
+    most, more = formats.number(largest), largest >= LARGEST
+    return text(
+        f" Up to {most}{', the largest tried,' * more} every seed still trains.",
+        f"直到 {most}{'（所试最大值）' * more}，每个随机种子都仍能训练。",
+    )
 
 
 def batch(context: Context, best: str, judged: Judged) -> list[Text]:
@@ -83,10 +110,13 @@ def batch(context: Context, best: str, judged: Judged) -> list[Text]:
         return [kept]
     said = {
         "supported": text(" Statistics over fewer hurt", "统计量取自更少的图像有害"),
-        "refuted": text(" Statistics over fewer do no harm", "统计量取自更少的图像无害"),
+        "refuted": text(
+            " Statistics over fewer do no harm by as much as matters",
+            "统计量取自更少的图像，害处没有大到有意义的程度",
+        ),
         "inconclusive": text(
-            " Whether statistics over fewer hurt this study cannot tell",
-            "统计量取自更少的图像是否有害，本实验无法判断",
+            " Whether statistics over fewer hurt by as much as matters this study cannot tell",
+            "统计量取自更少的图像，害处是否大到有意义的程度，本实验无法判断",
         ),
     }[verdict.outcome]
     error, what = effect_text(verdict), verdict.what
@@ -119,8 +149,9 @@ def price(best: str, judged: Judged) -> list[Text]:
                 "达到训练目标的时间没有缩短到有意义的程度",
             ),
             "inconclusive": text(
-                "Whether the training target is reached sooner this study cannot tell",
-                "是否更快达到训练目标，本实验无法判断",
+                "Whether the training target is reached sooner by as much as matters this study "
+                "cannot tell",
+                "达到训练目标的时间是否缩短到有意义的程度，本实验无法判断",
             ),
         }[target.outcome]
         ratio = effect_text(target)

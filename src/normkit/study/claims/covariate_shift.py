@@ -199,13 +199,15 @@ CLAIM = Claim(
     measured=text(
         "All through training, on a fixed batch: the gradient of a layer's weights, and the same "
         "once the layers below it have taken one gradient step at the arm's rate. Judged is the "
-        "cosine between the two, averaged over layers and training and paired by seed, each arm at "
-        "its own best rate; both at the best rate of `none` stand beside it. A difference of 0.05 "
-        "matters. The second measure is how far such a step moves the mean of each channel ahead "
-        "of the norm, in its standard deviations.",
+        "cosine between the two, averaged over layers and over moments of training (closer "
+        "together at its start, evenly in the logarithm of the step) and paired by seed, each arm "
+        "at its own best rate; both at the best rate of `none` stand beside it. A difference of "
+        "0.05 matters. The second measure is how far such a step moves the mean of each channel "
+        "ahead of the norm, in its standard deviations.",
         "在整个训练过程中、固定的一个批次上：先算某层权重的梯度，"
         "再让它下方的各层以该方法的学习率走一步，"
-        "重新计算同一梯度。评判的量是两者的余弦，对层与训练过程取平均，"
+        "重新计算同一梯度。评判的量是两者的余弦，"
+        "对层与训练中的若干时刻（按步数的对数均匀选取，训练初期更密）取平均，"
         "按随机种子配对，各用自己的最佳学习率；"
         "都用 `none` 的最佳学习率的结果列在旁边。相差 0.05 才算有意义。"
         "第二个量是这样一步使归一化之前各通道的均值移动多远（以其标准差计）。",

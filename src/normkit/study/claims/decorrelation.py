@@ -90,10 +90,23 @@ def _largest_told(by_seed: Mapping[int, Record]) -> Text | None:
     largest = max((_largest_change(record) for record in by_seed.values()), default=math.nan)
     if not math.isfinite(largest):
         return None
+    bound = f"{_rounded_up(largest):.1g}"
     return text(
-        f"no coefficient changed by more than {largest:.1g}",
-        f"任何一个相关系数的变化都不超过 {largest:.1g}",
+        f"no coefficient changed by more than {bound}",
+        f"任何一个相关系数的变化都不超过 {bound}",
     )
+
+
+def _rounded_up(value: float) -> float:
+    """To one digit, never down: what is told is a bound.
+
+    >>> _rounded_up(0.24), _rounded_up(0.2)
+    (0.3, 0.2)
+    """
+    if value <= 0:
+        return value
+    unit = 10.0 ** math.floor(math.log10(value))
+    return float(f"{math.ceil(round(value / unit, 9)) * unit:.1g}")
 
 
 def _found(record: Record, field: str) -> list[float]:

@@ -118,10 +118,10 @@ def _verdict(
     context: Context, norm: str, found: Mapping[Arm, int], undecided: Text | None
 ) -> Verdict:
     plan = context.plan
-    pairs = {s: (found.get((norm, s), 0), found.get(("none", s), 0)) for s in plan.seeds_of(norm)}
-    ratios = [math.log(a / b) if a and b else math.nan for a, b in pairs.values()]
+    seeds = plan.deepening_seeds_of(norm)
+    ratios = [_log_ratio(found.get((norm, s)), found.get(("none", s))) for s in seeds]
     top = 0 if undecided else deepest_tried(context)
-    capped = sum(a == top for a, _ in pairs.values()) if top else 0
+    capped = sum(found.get((norm, s)) == top for s in seeds) if top else 0
     return Verdict(
         id="deepest",
         what=text("Deepest network that trains", "能训练的最深网络"),
@@ -144,6 +144,16 @@ def _verdict(
         if capped
         else None,
     )
+
+
+def _log_ratio(deepest: int | None, comparators: int | None) -> float:
+    """Of the depths of two arms; NaN where one is not known, or neither trains at any depth.
+
+    An arm that trains at no depth counts as one layer, so that it is not left out for it.
+    """
+    if deepest is None or comparators is None or not (deepest or comparators):
+        return math.nan
+    return math.log(max(deepest, 1) / max(comparators, 1))
 
 
 def _figure(found: Mapping[Arm, int]) -> dict[str, object]:
@@ -213,12 +223,12 @@ CLAIM = Claim(
     measured=text(
         "From the depth of the base recipe the network is made deeper, two steps to each doubling, "
         "until it no longer trains in the same number of steps, at its base rate, half a decade "
-        "below it, or a decade. Judged is the deepest that trains, as a ratio, paired by seed. A "
-        "quarter deeper matters; since each depth is known to a step of the grid only, the "
-        "interval is wider by that step on both sides.",
+        "below it, or a decade. Judged is the deepest that trains, as a ratio, paired by seed; "
+        "where none does, it counts as one layer. A quarter deeper matters; since each depth is "
+        "known to a step of the grid only, the interval is wider by that step on both sides.",
         "从基准方案的深度起逐步加深网络（深度每翻一倍分两步），直到在相同步数内、"
         "以基准学习率、低半个数量级或低一个数量级都无法训练成功。"
-        "评判的量是能训练的最大深度之比，按随机种子配对。"
+        "评判的量是能训练的最大深度之比，按随机种子配对；任何深度都不行的按一层计。"
         "至少深四分之一才算有意义；由于深度只精确到一格，区间两侧各加宽一格。",
     ),
     contested=text(

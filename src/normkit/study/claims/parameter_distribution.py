@@ -162,17 +162,19 @@ CLAIM = Claim(
         "归一化限制了各层的参数分布，从而降低模型复杂度。",
     ),
     measured=text(
-        "The Frobenius norm of every convolution's weights after training over that before it; "
+        "The Frobenius norm of every hidden layer's weights after training over that before it; "
         "judged is how much more or less they grow with the norm, paired by seed, each arm at its "
         "own best rate; five per cent less matters. Beside it: both at the best rate of `none`; "
         "how far the spread of the weights within a layer changes; and, for norms that evaluation "
-        "folds into the convolution, the product of the layers' spectral norms, which bounds how "
-        "far a plain network can stretch a difference between two inputs: half of it matters.",
-        "每个卷积的权重在训练后与训练前的 Frobenius 范数之比；"
+        "folds into the convolution, the product of all layers' spectral norms, the classifier's "
+        "among them, which bounds how far a plain network can stretch a difference between two "
+        "inputs: half of it matters.",
+        "每个隐藏层的权重在训练后与训练前的 Frobenius 范数之比；"
         "评判的量是有归一化时权重多增长或少增长多少，"
         "按随机种子配对，各用自己的最佳学习率；至少少 5 % 才算有意义。"
         "旁边列出：都用 `none` 的最佳学习率；"
-        "层内权重离散程度的变化；以及对评估时可折叠进卷积的方法，各层谱范数之积，"
+        "层内权重离散程度的变化；以及对评估时可折叠进卷积的方法，"
+        "所有层（包括分类层）的谱范数之积，"
         "它限定了普通网络最多能把两个输入的差别放大多少：至少减半才算有意义。",
     ),
     contested=text(

@@ -83,6 +83,11 @@ def _tuned(context: Context, norms: list[str]) -> dict[tuple[str, str], Tuned]:
     return dict(zip(searches, found, strict=True))
 
 
+def tuned_rate(context: Context, norm: str, placement: str) -> float:
+    """A norm's best rate at another place than the textbook's."""
+    return _tuned(context, [norm])[norm, placement].rate
+
+
 QUANTITIES = {
     "after": {"after": "test_loss", "after_error": "test_error"},
     "before_and_linear": {"linear": "test_loss", "linear_error": "test_error"},

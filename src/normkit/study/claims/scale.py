@@ -133,10 +133,10 @@ def _in_test(base: Runs) -> dict[str, object]:
         id="test_time",
         title=text("Only the test inputs scaled", "仅测试输入缩放"),
         caption=text(
-            "Test error of the trained networks when the test images alone are multiplied by a "
-            "factor. Norms with running statistics divide by those of the training images. One "
-            "dot per seed.",
-            "仅将测试图像乘以某一倍数时，已训练网络的测试错误率。"
+            "Test error of the trained networks, on at most 512 test images, when these alone are "
+            "multiplied by a factor. Norms with running statistics divide by those of the training "
+            "images. One dot per seed.",
+            "仅将测试图像（至多 512 张）乘以某一倍数时，已训练网络的测试错误率。"
             "使用滑动统计量的方法除以的是训练图像的统计量。"
             "每点为一个随机种子。",
         ),
@@ -159,12 +159,12 @@ CLAIM = Claim(
         "Each arm is trained anew on inputs multiplied by a hundredth and by a hundred (a small "
         "budget tries one of them), at the best rate it has for inputs as they are. Judged is the "
         "test error that this adds, paired by seed, with the norm minus without; two percentage "
-        "points matter. Apart from it, what it adds when only the test images are multiplied by a "
-        "tenth and by ten.",
+        "points matter. Apart from it, what it adds when only test images, at most 512 of them, "
+        "are multiplied by a tenth and by ten.",
         "将输入分别乘以百分之一和一百（预算小时只取其一）重新训练各方法，"
         "学习率为输入不缩放时的最佳值。评判的量是由此增加的"
         "测试错误率，按随机种子配对，有归一化 − 无归一化；相差两个百分点才算有意义。"
-        "另外单独测量仅把测试图像乘以十分之一和十时增加的错误率。",
+        "另外单独测量仅把测试图像（至多 512 张）乘以十分之一和十时增加的错误率。",
     ),
     contested=text(
         "That a network trains on scaled inputs is no robustness to other domains. Where only the "

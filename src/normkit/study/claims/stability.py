@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-from normkit.study.bilingual import text
+from normkit.study.bilingual import Text, text
 from normkit.study.claim import Axis, Claim, Finding, Plot, band
 from normkit.study.context import Context, Runs
 from normkit.study.probing import STEP_LENGTHS
@@ -60,6 +60,7 @@ def judge(context: Context) -> Finding:
                     undecided=(None if id_ == "between_steps" else plan.no_gradient_steps)
                     or recipe.no_comparator
                     or recipe.untrained(runs[norm].values()),
+                    note=_overflows(runs, norm, of_norm, of_none),
                 )
             )
     return Finding(verdicts, [_along_training(context, runs), _along_gradient(context, runs)])
@@ -95,6 +96,25 @@ def along(rate: float) -> Read:
         return float(max(losses) - min(losses))
 
     return spread
+
+
+def _overflows(runs: Runs, norm: str, of_norm: Read, of_none: Read) -> Text | None:
+    """Told where a loss overflowed: such moments are in no average, though least steady of all."""
+    counts = {
+        arm: sum(
+            read(record, moment) is None
+            for record in runs[arm].values()
+            for moment in record.probes["stability"]
+        )
+        for arm, read in (("none", of_none), (norm, of_norm))
+    }
+    if of_norm is between_steps or not any(counts.values()):
+        return None
+    arms = ", ".join(f"`{arm}` {count}" for arm, count in counts.items())
+    return text(
+        f"moments at which a loss overflowed are left out: {arms}",
+        f"损失溢出的时刻未计入：{arms.replace(', ', '、')}",
+    )
 
 
 def between_steps(record: Record, moment: str) -> float | None:
