@@ -17,6 +17,7 @@ from normkit import models
 from normkit.data import Dataset, prepare
 from normkit.study import arguments, result
 from normkit.study.claims import choose
+from normkit.study.code import code_digest
 from normkit.study.context import Context
 from normkit.study.engine import Engine
 from normkit.study.events import Event, Watch, unwatched
@@ -202,6 +203,7 @@ class Study:
         """
         refuse_while_loading("a study")
         started, clock = datetime.now(UTC), time.perf_counter()
+        code = code_digest()  # Before it can be changed under a study that runs.
         store = Store(Path(out))
         with store.locked():
             data = self.prepare(watch)
@@ -229,6 +231,7 @@ class Study:
                     "budget": str(self.budget),
                     "failures": progress.told_failures(),
                     "command": self.command(),
+                    "code": code,
                 },
                 data,
                 self._model(progress.context, subject),
