@@ -114,15 +114,22 @@ class TestComparison:
         ("lang", "words"),
         [
             ("en", "refuted in again/digits-plain"),
-            ("zh", "在 again/digits-plain（探索性） 中不成立"),
+            ("zh", "在 again/digits-plain（探索性）中不成立"),
         ],
     )
     def test_prints_text(
-        self, normkit: Run, study: Path, again: Path, lang: str, words: str
+        self,
+        normkit: Run,
+        study: Path,
+        again: Path,
+        lang: str,
+        words: str,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
+        monkeypatch.setenv("COLUMNS", "300")  # So that no sentence is broken within these words.
         ran = normkit("report", str(study), str(again), "--format", "text", "--lang", lang)
         assert ran.code == 0
-        assert "".join(words.split()) in "".join(ran.out.split())
+        assert words in ran.out
 
     def test_prints_json(self, normkit: Run, study: Path, again: Path) -> None:
         ran = normkit("report", str(study), str(again), "--format", "json")

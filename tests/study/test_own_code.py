@@ -147,7 +147,11 @@ class TestANetworkThatTakesANorm:
         assert again.run(folder).document["trials"]["run"] == 0
         Path("nets.py").write_text(NETS + "\n# changed\n")
         train._source.cache_clear()  # as in the fresh workers of another study
-        assert again.run(folder).document["trials"]["reused"] == 0
+        changed = again.run(folder)
+        assert changed.document["trials"]["reused"] == 0
+        comparison = compared.compare(changed).document
+        assert [f["id"] for f in comparison["facts"] if not f["same"]][:1] == ["own_code"]
+        assert "other_code" in [caution["id"] for caution in comparison["cautions"]]
         train._source.cache_clear()
 
 
@@ -275,6 +279,7 @@ class TestOwnImages:
         assert small.prepare().augmented
         document = small.run(tmp_path / "study").document
         assert document["data"]["spec"] == "nets.py:cells"
+        assert document["data"]["augmented"] is True
         assert "augmentation of the data factory" in document["data"]["notes"][0]["en"]
         assert "--data nets.py:cells" in document["command"]
 

@@ -12,6 +12,7 @@ import pytest
 from normkit.study import StoreError, StudyResult
 from normkit.study.bilingual import text
 from normkit.study.claims import claims
+from normkit.study.code import code_digest
 from normkit.study.context import Context
 from normkit.study.plan import Plan
 from normkit.study.result import _claim, adjusted, in_chinese
@@ -28,6 +29,14 @@ def test_rows_are_flat(finished: Any) -> None:
 def test_the_document_is_plain_json(finished: Any) -> None:
     document = finished.result.document
     assert json.loads(json.dumps(document, allow_nan=False)) == document
+
+
+def test_the_document_identifies_its_images_and_its_code(finished: Any) -> None:
+    document = finished.result.document
+    assert document["data"]["fingerprint"] == finished.study.prepare().fingerprint
+    assert document["data"]["augmented"] is False
+    assert document["code"] == code_digest()
+    assert "source" not in document
 
 
 def test_the_table_of_choices_has_a_row_per_norm(finished: Any) -> None:

@@ -47,7 +47,14 @@ class Trials(TypedDict):
 
 
 class Data(TypedDict):
+    """`fingerprint` is of the images, their labels and their parts, whatever they are called.
+
+    Where it is not said, or `augmented` is not, a study of an older version does not tell.
+    """
+
     spec: str
+    fingerprint: NotRequired[str]
+    augmented: NotRequired[bool]
     classes: list[str]
     channels: int
     image_size: list[int]
@@ -296,9 +303,16 @@ class Lesson(TypedDict):
 
 
 class Results(TypedDict):
+    """`source` is a digest of the user's code that takes part, `code` one of normkit's own.
+
+    The first is not said where there is none, neither is by a study of an older version.
+    """
+
     schema: int
     title: Text
     normkit: str
+    code: NotRequired[str]
+    source: NotRequired[str]
     torch: str
     python: str
     machine: Machine

@@ -142,9 +142,12 @@ def document(
         "torch": torch.__version__,
         "python": platform.python_version(),
         **about,
+        **({"source": plan.prototype.source} if plan.prototype.source else {}),
         "dropped": list(plan.dropped),
         "data": {
             "spec": data.spec,
+            "fingerprint": data.fingerprint,
+            "augmented": data.augmented,
             "classes": list(data.classes),
             "channels": data.channels,
             "image_size": list(data.image_size),

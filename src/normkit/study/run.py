@@ -19,6 +19,7 @@ from normkit.study import arguments, result
 from normkit.study.bilingual import text
 from normkit.study.claims import choose
 from normkit.study.claims.batch_size import sgd_batch
+from normkit.study.code import code_digest
 from normkit.study.context import Context
 from normkit.study.engine import Engine
 from normkit.study.events import Event, Watch, unwatched
@@ -204,6 +205,7 @@ class Study:
         """
         refuse_while_loading("a study")
         started, clock = datetime.now(UTC), time.perf_counter()
+        code = code_digest()  # Before it can be changed under a study that runs.
         store = Store(Path(out))
         with store.locked():
             data = self.prepare(watch)
@@ -231,6 +233,7 @@ class Study:
                     "budget": str(self.budget),
                     "failures": progress.told_failures(),
                     "command": self.command(),
+                    "code": code,
                 },
                 data,
                 self._model(progress.context, subject),

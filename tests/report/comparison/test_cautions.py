@@ -24,6 +24,24 @@ def beside(**parts: Any) -> Comparison:
     return compare({"a": first(), "b": other})
 
 
+TOLD: dict[str, Any] = {
+    "data": {"fingerprint": "1" * 64, "augmented": False},
+    "source": "1" * 20,
+    "code": "1" * 20,
+}
+
+
+def both(**parts: Any) -> Comparison:
+    """Two studies that tell all that identifies them, one with some parts changed."""
+    here, there = first(), first()
+    for study, changes in ((here, {}), (there, parts)):
+        study["data"] = study["data"] | TOLD["data"] | changes.get("data", {})
+        study.update({name: changes.get(name, TOLD[name]) for name in ("source", "code")})
+        study |= {name: changes[name] for name in changes if name not in TOLD}
+    there["recipe"] = there["recipe"] | {"seeds": [77]}
+    return compare({"a": here, "b": there})
+
+
 def test_an_independent_repetition_needs_no_caution() -> None:
     assert ids(beside()) == []
 
@@ -42,6 +60,9 @@ def test_a_copy_shares_its_luck() -> None:
         ({"recipe": {"steps": 400, "seeds": [77]}}, "other_steps"),
         ({"recipe": {"batch": 8, "seeds": [77]}}, "other_recipe"),
         ({"recipe": {"momentum": 0.5, "seeds": [77]}}, "other_recipe"),
+        ({"recipe": {"optimizer": "adamw", "seeds": [77]}}, "other_recipe"),
+        ({"recipe": {"init": "default", "seeds": [77]}}, "other_recipe"),
+        ({"recipe": {"schedule": "cosine", "seeds": [77]}}, "other_recipe"),
         ({"recipe": {"target": 0.5, "seeds": [77]}}, "other_target"),
         ({"recipe": {"found": False, "seeds": [77]}}, "no_comparator"),
         ({"machine": {"cpu": "another"}}, "other_machine"),
@@ -52,6 +73,57 @@ def test_a_copy_shares_its_luck() -> None:
 )
 def test_each_reason_has_its_caution(parts: dict[str, Any], caution: str) -> None:
     assert ids(beside(**parts)) == [caution]
+
+
+@pytest.mark.parametrize(
+    ("parts", "caution", "words"),
+    [
+        ({"data": {"fingerprint": "2" * 64}}, "other_images", "The images are not the same"),
+        ({"data": {"augmented": True}}, "other_augmentation", "are augmented in b, not in a"),
+        ({"source": "2" * 20}, "other_code", "Your own code is not the same"),
+        ({"code": "2" * 20}, "other_versions", "(the code of normkit)"),
+        ({"code": "2" * 20, "normkit": "9"}, "other_versions", "(normkit)"),
+    ],
+)
+def test_what_bears_the_same_name_is_told_apart(
+    parts: dict[str, Any], caution: str, words: str
+) -> None:
+    assert ids(both()) == []
+    [found] = both(**parts)["cautions"]
+    assert (found["id"], found["everywhere"]) == (caution, True)
+    assert words in found["text"]["en"]
+
+
+@pytest.mark.parametrize("part", [{"data": TOLD["data"]}, {"source": "2"}, {"code": "2"}])
+def test_what_a_study_does_not_tell_is_no_caution(part: dict[str, Any]) -> None:
+    assert ids(beside(**part)) == []
+
+
+def test_images_that_differ_already_by_name_are_told_once() -> None:
+    assert ids(both(data={"fingerprint": "2" * 64, "spec": "folder:x"})) == ["other_data"]
+
+
+def test_the_same_images_under_another_name_need_no_caution() -> None:
+    assert ids(both(data={"spec": "folder:x"})) == []
+
+
+def test_the_same_seeds_are_not_shared_luck_on_other_images_or_with_other_code() -> None:
+    here, there = first(), first()
+    here["data"]["fingerprint"], there["data"]["fingerprint"] = "1", "2"
+    assert ids(compare({"a": here, "b": there})) == ["other_images"]
+    assert ids(compare({"a": first() | {"source": "1"}, "b": first() | {"source": "2"}})) == [
+        "other_code"
+    ]
+
+
+def test_another_schedule_is_named_in_either_language() -> None:
+    [caution] = beside(recipe={"schedule": "cosine", "seeds": [77]})["cautions"]
+    assert "(Learning rate over the steps: constant in a, cosine in b)" in caution["text"]["en"]
+    assert "（学习率随步数的变化：a 为恒定、b 为余弦）" in caution["text"]["zh"]
+
+
+def test_a_schedule_that_is_not_said_is_constant() -> None:
+    assert ids(beside(recipe={"schedule": "constant", "seeds": [77]})) == []
 
 
 @pytest.mark.parametrize("parts", [{"machine": {"workers": 9}}, {"python": "9"}, {"budget": "9"}])

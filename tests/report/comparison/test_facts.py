@@ -45,6 +45,11 @@ def test_nothing_differs_between_a_study_and_its_copy() -> None:
         ({"recipe": {"depth": 4}}, "base_depth"),
         ({"recipe": {"steps": 400}}, "steps"),
         ({"recipe": {"momentum": None}}, "optimizer"),
+        ({"recipe": {"optimizer": "adamw"}}, "optimizer"),
+        ({"recipe": {"batch": 8}}, "batch"),
+        ({"recipe": {"schedule": "cosine"}}, "schedule"),
+        ({"recipe": {"rates": {"none": 0.3}}}, "rates"),
+        ({"model": {"width": 3}}, "width"),
         ({"recipe": {"target": 0.9}}, "target"),
         ({"recipe": {"found": False}}, "found"),
         ({"recipe": {"seeds": [9]}}, "seeds_judged"),
@@ -88,6 +93,50 @@ def test_what_a_study_does_not_tell_is_a_dash() -> None:
     del other["recipe"]["target"]
     values = fact(compare({"a": first(), "b": other}), "target")["values"]
     assert [value["en"] for value in values] == ["85.00 %", "–"]
+
+
+IDENTITY = [
+    ({"data": {"fingerprint": "1" * 64}}, {"data": {"fingerprint": "2" * 64}}, "fingerprint"),
+    ({"data": {"augmented": True}}, {"data": {"augmented": False}}, "augmented"),
+    ({"source": "1" * 20}, {"source": "2" * 20}, "own_code"),
+    ({"code": "1" * 20}, {"code": "2" * 20}, "normkit_code"),
+]
+
+
+def with_parts(parts: dict[str, Any]) -> dict[str, Any]:
+    document = first()
+    for name, value in parts.items():
+        document[name] = document[name] | value if isinstance(value, dict) else value
+    return document
+
+
+@pytest.mark.parametrize(("here", "there", "name"), IDENTITY)
+def test_what_bears_the_same_name_is_told_apart(
+    here: dict[str, Any], there: dict[str, Any], name: str
+) -> None:
+    comparison = compare({"a": with_parts(here), "b": with_parts(there)})
+    assert [each["id"] for each in comparison["facts"] if not each["same"]] == [name]
+    one, other = fact(comparison, name)["values"]
+    assert one != other
+    alike = compare({"a": with_parts(here), "b": with_parts(here)})
+    assert fact(alike, name)["same"]
+
+
+@pytest.mark.parametrize(("here", "there", "name"), IDENTITY)
+def test_what_one_study_does_not_tell_is_neither_the_same_nor_another(
+    here: dict[str, Any], there: dict[str, Any], name: str
+) -> None:
+    comparison = compare({"a": with_parts(here), "b": first()})
+    assert name not in [each["id"] for each in comparison["facts"]]
+    three = compare({"a": with_parts(here), "b": first(), "c": with_parts(there)})
+    assert not fact(three, name)["same"]
+    assert fact(three, name)["values"][1]["en"] == "–"
+
+
+def test_a_schedule_that_is_not_said_is_constant() -> None:
+    comparison = changed(recipe={"schedule": "constant"})
+    assert fact(comparison, "schedule")["same"]
+    assert fact(comparison, "schedule")["values"][0]["en"] == "constant"
 
 
 def test_many_classes_are_counted_not_listed() -> None:

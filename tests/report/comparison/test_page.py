@@ -6,7 +6,9 @@ import re
 
 import pytest
 from tests.report.comparison.example import first, second
+from tests.report.comparison.example import verdict as one
 from tests.report.example import SCRIPT
+from tests.report.example_parts import text
 from tests.report.test_page import Outline
 
 from normkit.report.comparison import compare, html
@@ -57,10 +59,28 @@ def test_a_contradiction_stands_before_everything_else(english: str) -> None:
     assert "supported in first and third, refuted in second" in english[: english.index("<main>")]
 
 
+def test_what_is_opposed_on_other_data_is_no_contradiction() -> None:
+    other = second()
+    other["data"] |= {"spec": "folder:letters"}
+    page = html(compare({"a": first(), "b": other}))
+    head = page[page.index("</h1>") : page.index("<main>")]
+    assert "contradict each other" not in head
+    assert "opposite on other data or another model" in head
+    assert 'href="#v-convergence-steps-batch"' in head
+
+
+def test_a_verdict_that_was_measured_in_another_way_says_of_what_it_is() -> None:
+    other = first()
+    one(other, "convergence", "steps", "batch")["what"] = text("Steps to half", "到一半的步数")
+    page = html(compare({"a": first(), "b": other}))
+    assert '<span class="agreement other_measure">measured in another way</span>' in page
+    assert "Steps to half" in page
+
+
 @pytest.mark.parametrize(
     "said",
     [
-        "No verdict is supported in one study and refuted in another.",
+        "No verdict is supported in one study and refuted in another, where",
         "Nothing that the studies tell of themselves differs.",
         "The studies share seeds on the same data",
     ],

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.report.comparison.example import first
+from tests.report.comparison.example import first, second, verdict
+from tests.report.example_parts import text
 
 from normkit.report.comparison import compare
 from normkit.report.comparison.schema import Comparison
@@ -30,6 +31,31 @@ def test_verdicts_are_counted_by_how_they_agree(pair: Comparison) -> None:
         f"(same outcome: {counts['agree']}; decided in one, open in another: 1; "
         f"contradicting: 1). Verdicts measured in a single study: {counts['alone']}."
     )
+
+
+@pytest.mark.parametrize(
+    ("lang", "words", "never"),
+    [
+        ("en", "Verdicts that come out opposite on other data or another model", "contradict "),
+        ("zh", "在不同的数据或模型上结果相反的结论", "相互矛盾"),
+    ],
+)
+def test_on_other_data_nothing_is_said_to_contradict(lang: str, words: str, never: str) -> None:
+    other = second()
+    other["data"] |= {"spec": "folder:letters"}
+    comparison = compare({"a": first(), "b": other})
+    said = sentence(comparison, Words(lang))
+    assert said.startswith(words)
+    assert never not in said
+    assert "opposite, on other data or another model: 1" in counted(comparison, Words("en"))
+
+
+def test_another_measure_is_counted_apart() -> None:
+    other = second()
+    verdict(other, "convergence", "steps", "batch")["what"] = text("Steps to half", "到一半的步数")
+    comparison = compare({"a": first(), "b": other})
+    assert sentence(comparison, Words("en")).startswith("No verdict is supported in one study")
+    assert "measured in another way: 1" in counted(comparison, Words("en"))
 
 
 def test_other_rules_are_counted_where_there_are_any(three: Comparison) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from rich.cells import cell_len
-from tests.report.comparison.example import first
+from tests.report.comparison.example import first, verdict
 
 from normkit.report.comparison import compare, text
 from normkit.report.comparison.schema import Comparison
@@ -41,6 +41,14 @@ def test_no_line_is_wider_than_asked_and_no_number_is_lost(
 )
 def test_what_a_reader_must_learn_is_there(three: Comparison, said: str) -> None:
     assert said in text(three, width=300)
+
+
+def test_a_verdict_that_was_measured_in_another_way_says_of_what_it_is() -> None:
+    other = first()
+    verdict(other, "convergence", "steps", "batch")["what"] = {"en": "Half-way", "zh": "一半"}
+    shown = text(compare({"a": first(), "b": other}), width=300)
+    assert "measured in another way" in shown
+    assert "Half-way" in shown
 
 
 def test_chinese_output_has_chinese_words(three: Comparison) -> None:

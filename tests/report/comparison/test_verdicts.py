@@ -11,7 +11,7 @@ from tests.report.example_parts import verdict as made
 
 from normkit.report.comparison import compare
 from normkit.report.comparison.schema import Comparison, Row
-from normkit.report.comparison.verdicts import agreement
+from normkit.report.comparison.verdicts import Given, agreement
 
 
 def row(comparison: Comparison, claim: str, question: str, norm: str) -> Row:
@@ -27,8 +27,19 @@ def row(comparison: Comparison, claim: str, question: str, norm: str) -> Row:
     return found
 
 
-def judged(outcome: str, **other: Any) -> Any:
-    return made("steps", text("", ""), "batch", outcome, (2.0, 1.0, 3.0), **other)
+def judged(outcome: str, measured: str = "", **other: Any) -> Given:
+    """A verdict of the first study; `other` are parts of it that are not as usual."""
+    verdict: Any = made("steps", text("", ""), "batch", outcome, (2.0, 1.0, 3.0)) | other
+    study: Any = first()
+    return Given(study, {"en": measured, "zh": measured}, verdict)
+
+
+def of(given: Given, **parts: Any) -> Given:
+    """The same verdict in a study with some parts changed."""
+    study: Any = dict(given.study)
+    for name, value in parts.items():
+        study[name] = study[name] | value if isinstance(value, dict) else value
+    return given._replace(study=study)
 
 
 @pytest.mark.parametrize(
@@ -52,6 +63,66 @@ def test_agreement_is_of_outcomes(outcomes: list[str], expected: str) -> None:
 )
 def test_outcomes_by_other_rules_are_not_compared(rule: dict[str, Any]) -> None:
     assert agreement([judged("supported"), judged("refuted", **rule)]) == "unlike"
+
+
+@pytest.mark.parametrize("outcome", ["supported", "refuted"])
+@pytest.mark.parametrize(
+    "way",
+    [
+        {"what": text("minus over 8", "− 取自 8 张")},
+        {"unit": text("nats", "奈特")},
+        {"measured": "By another clock."},
+    ],
+)
+def test_outcomes_of_other_measures_neither_agree_nor_contradict(
+    way: dict[str, Any], outcome: str
+) -> None:
+    assert agreement([judged("supported"), judged(outcome, **way)]) == "other_measure"
+
+
+OTHER_SUBJECTS = [
+    {"data": {"spec": "folder:x", "fingerprint": "2" * 64}},
+    {"data": {"fingerprint": "2" * 64}},
+    {"data": {"augmented": True}},
+    {"model": {"name": "vgg"}},
+    {"source": "2" * 20},
+]
+
+
+@pytest.mark.parametrize("parts", OTHER_SUBJECTS)
+def test_on_other_data_or_another_model_nothing_contradicts(parts: dict[str, Any]) -> None:
+    told = {"data": {"fingerprint": "1" * 64, "augmented": False}, "source": "1" * 20}
+    here = of(judged("supported"), **told)
+    there = of(of(judged("refuted"), **told), **parts)
+    assert agreement([here, of(judged("refuted"), **told)]) == "contradict"
+    assert agreement([here, there]) == "opposite"
+
+
+@pytest.mark.parametrize("parts", OTHER_SUBJECTS[1:3] + OTHER_SUBJECTS[4:])
+def test_what_one_of_them_does_not_tell_is_taken_to_be_the_same(parts: dict[str, Any]) -> None:
+    assert agreement([judged("supported"), of(judged("refuted"), **parts)]) == "contradict"
+
+
+def test_the_same_images_under_another_name_are_the_same_data() -> None:
+    images = {"fingerprint": "1" * 64}
+    here = of(judged("supported"), data=images)
+    assert agreement([here, of(judged("refuted"), data=images | {"spec": "x"})]) == "contradict"
+
+
+def test_two_that_contradict_are_enough_whatever_a_third_is_of() -> None:
+    third = of(judged("supported"), model={"name": "vgg"})
+    assert agreement([judged("supported"), judged("refuted"), third]) == "contradict"
+    assert agreement([judged("refuted"), judged("refuted"), third]) == "opposite"
+
+
+def test_what_is_opposed_on_other_data_is_told_apart_from_contradictions() -> None:
+    other = second()
+    other["data"] |= {"spec": "folder:letters"}
+    comparison = compare({"a": first(), "b": other})
+    [found] = comparison["opposites"]
+    assert comparison["contradictions"] == []
+    assert (found["claim"], found["question"], found["norm"]) == ("convergence", "steps", "batch")
+    assert found["text"]["en"].endswith(", `batch`: supported in a, refuted in b")
 
 
 def test_every_verdict_of_any_study_has_a_row(pair: Comparison) -> None:
@@ -93,6 +164,7 @@ def test_a_contradiction_says_which_side_is_exploratory() -> None:
     verdict(other, "convergence", "steps", "batch")["exploratory"] = True
     [found] = compare({"a": first(), "b": other})["contradictions"]
     assert "supported in a, refuted in b (exploratory)" in found["text"]["en"]
+    assert found["text"]["zh"].endswith("在 a 中成立，在 b（探索性）中不成立")
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import combinations, pairwise
 from typing import Any
 
 from normkit.report import formats
 from normkit.report.comparison.facts import accuracy
 from normkit.report.comparison.schema import Caution
+from normkit.report.comparison.subject import same_code, same_data, same_images, same_model
 from normkit.report.comparison.texts import listed, plain, said
 from normkit.report.schema import Condition, Results, Text
 
@@ -19,6 +20,15 @@ CONDITIONS: dict[Condition, str] = {
     "machine": "other_machine",
 }
 MEASURE = "other_measure"
+# Caution → its words, and whether two studies are the same in it.
+SUBJECT: tuple[tuple[str, str, Callable[[Results, Results], bool]], ...] = (
+    ("other_data", "other_data_text", same_data),
+    ("other_images", "other_images_text", same_images),
+    ("other_model", "other_model_text", same_model),
+    ("other_code", "other_code_text", same_code),
+)
+# With these the studies draw from the same seeds something else.
+OTHER_DRAWS = ("other_data", "other_images", "other_model", "other_code")
 
 Told = dict[str, Results]
 """The studies by name, in order."""
@@ -36,7 +46,7 @@ def cautions(studies: Told, measured_otherwise: bool = False) -> list[Caution]:
     if measured_otherwise:
         found.append(_caution(MEASURE, "other_measure_text", everywhere=False))
     shared = set.intersection(*(set(study["recipe"]["seeds"]) for study in results))
-    if shared and not any(caution["id"] in ("other_data", "other_model") for caution in found):
+    if shared and not any(caution["id"] in OTHER_DRAWS for caution in found):
         found.append(_caution("same_seeds", "same_seeds_text"))
     return found
 
@@ -62,12 +72,12 @@ def _states(studies: Told) -> Iterator[Caution]:
 
 def _others(studies: Told) -> Iterator[Caution]:
     results = list(studies.values())
-    other_data = _differ(map(_data, results))
-    if other_data:
-        yield _caution("other_data", "other_data_text")
-    if _differ(_model(study, sized=not other_data) for study in results):
-        yield _caution("other_model", "other_model_text")
-    steps = [str(study["recipe"]["steps"]) for study in results]
+    for short, text, same in SUBJECT:
+        if any(not same(one, other) for one, other in combinations(results, 2)):
+            yield _caution(short, text)
+    if augmented := _augmented(studies):
+        yield augmented
+    steps = [plain(study["recipe"]["steps"]) for study in results]
     if _differ(steps):
         yield _caution("other_steps", "other_steps_text", values=_each(studies, steps))
     if recipe := _recipe(studies):
@@ -79,15 +89,12 @@ def _others(studies: Told) -> Iterator[Caution]:
         ("other_threshold", "other_threshold_text", thresholds),
     ):
         if _differ(shares):
-            values = _each(studies, [accuracy(share) for share in shares])
+            values = _each(studies, [plain(accuracy(share)) for share in shares])
             yield _caution(short, text, everywhere=False, values=values)
     if _differ(map(_machine, results)):
         yield _caution("other_machine", "other_machine_text", everywhere=False)
-    versions = {"normkit": _differ(s["normkit"] for s in results)}
-    versions["torch"] = _differ(s["torch"] for s in results)
-    if any(versions.values()):
-        what = listed([plain(name) for name, differs in versions.items() if differs])
-        yield _caution("other_versions", "other_versions_text", what=what)
+    if versions := _versions(results):
+        yield _caution("other_versions", "other_versions_text", what=listed(versions))
 
 
 def _caution(short: str, text: str, everywhere: bool = True, **values: Any) -> Caution:
@@ -103,16 +110,19 @@ def _differ(values: Iterable[object]) -> bool:
     return any(a != b for a, b in pairwise(values))
 
 
-def _data(study: Results) -> object:
-    data: Mapping[str, object] = study["data"]
-    names = ("spec", "classes", "channels", "image_size", "train", "validation", "test")
-    return [data[name] for name in names]
-
-
-def _model(study: Results, sized: bool) -> object:
-    """What makes a model; its size too, where the data are no reason for another."""
-    model: Mapping[str, object] = study["model"]
-    return [model[n] for n in ("name", "depth", "width", *(("parameters",) if sized else ()))]
+def _augmented(studies: Told) -> Caution | None:
+    """That training images are augmented in some of the studies alone, of those that tell."""
+    told = {name: study["data"].get("augmented") for name, study in studies.items()}
+    sides = [[plain(name) for name, each in told.items() if each is way] for way in (True, False)]
+    if not all(sides):
+        return None
+    augmented, not_augmented = map(listed, sides)
+    return _caution(
+        "other_augmentation",
+        "other_augmentation_text",
+        augmented=augmented,
+        not_augmented=not_augmented,
+    )
 
 
 def _machine(study: Results) -> object:
@@ -121,15 +131,26 @@ def _machine(study: Results) -> object:
     return [machine[name] for name in ("cpu", "cores", "device")]
 
 
+def _versions(results: Sequence[Results]) -> list[Text]:
+    """What of the software is not the same; normkit's code only under the same version of it."""
+    told = [plain(name) for name in ("normkit", "torch") if _differ(s[name] for s in results)]
+    for one, other in combinations(results, 2):
+        codes = one.get("code"), other.get("code")
+        if one["normkit"] == other["normkit"] and None not in codes and codes[0] != codes[1]:
+            return [*told, said("code_of_normkit")]
+    return told
+
+
 def _recipe(studies: Told) -> Text | None:
     """The parts of the base recipe that differ, the step count left to a caution of its own."""
     recipes = [study["recipe"] for study in studies.values()]
     parts = {
-        "init": [recipe["init"] for recipe in recipes],
+        "init": [plain(recipe["init"]) for recipe in recipes],
         "base_depth": [_shown(recipe["depth"]) for recipe in recipes],
         "batch": [_shown(recipe["batch"]) for recipe in recipes],
-        "optimizer": [recipe["optimizer"] for recipe in recipes],
+        "optimizer": [plain(recipe["optimizer"]) for recipe in recipes],
         "momentum_name": [_shown(recipe["momentum"]) for recipe in recipes],
+        "schedule": [said(f"schedule_short_{r.get('schedule', 'constant')}") for r in recipes],
     }
     told = [
         said("part_differs", name=said(name), values=_each(studies, values))
@@ -139,11 +160,11 @@ def _recipe(studies: Told) -> Text | None:
     return listed(told, "clause_separator") if told else None
 
 
-def _each(studies: Told, values: Sequence[str]) -> Text:
+def _each(studies: Told, values: Sequence[Text]) -> Text:
     """Every study's value, beside its name."""
     pairs = zip(studies, values, strict=True)
     return listed([said("value_in", value=value, name=name) for name, value in pairs])
 
 
-def _shown(value: float | None) -> str:
-    return formats.NOTHING if value is None else f"{value:g}"
+def _shown(value: float | None) -> Text:
+    return plain(formats.NOTHING if value is None else f"{value:g}")

@@ -62,7 +62,8 @@ got 1; name others
             {"name": name, "title": study["title"], "complete": study["complete"]}
             for name, study in documents.items()
         ],
-        "contradictions": verdicts.contradictions(claims, names),
+        "contradictions": verdicts.opposed(claims, names, "contradict"),
+        "opposites": verdicts.opposed(claims, names, "opposite"),
         "counts": _counts(claims),
         # What concerns none of these numbers would only be read in vain.
         "cautions": [each for each in known if each["everywhere"] or each["id"] in named],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from normkit.report import formats
@@ -14,21 +14,34 @@ from normkit.report.words import WORDS
 MOST_CLASSES = 12
 """Of more classes than these only the first are named."""
 
+DIGITS = 12
+"""Of a digest so many are shown."""
+
+NOT_TOLD = object()
+"""In place of what a study of an older version does not tell."""
+
 
 def compared(studies: Sequence[Results]) -> list[Fact]:
-    """Every fact of the studies, those that differ and those that do not, in one order."""
+    """Every fact of the studies, those that differ and those that do not, in one order.
+
+    A fact that one of them does not tell is there only if others are seen to differ in it.
+    """
     columns = [list(_facts(study)) for study in studies]
     facts: list[Fact] = []
     for entries in zip(*columns, strict=True):
         name = entries[0][0]
         values = [value for _, value, _ in entries]
+        told = [value for value in values if value is not NOT_TOLD]
+        # What is compared is the value itself: two numbers may look alike when rounded.
+        same = all(a == b for a, b in pairwise(told))
+        if same and len(told) < len(values):
+            continue
         facts.append(
             {
                 "id": name,
                 "title": said(name) if name in WORDS else plain(name),
                 "values": [shown for _, _, shown in entries],
-                # What is compared is the value itself: two numbers may look alike when rounded.
-                "same": all(a == b for a, b in pairwise(values)),
+                "same": same,
             }
         )
     return facts
@@ -76,6 +89,7 @@ def _facts(study: Results) -> Iterator[tuple[str, object, Text]]:
     sizes = {name: data[name] for name in ("train", "validation", "test")}
     shape = (*data["image_size"], data["channels"])
     yield "data", data["spec"], plain(data["spec"])
+    yield _digest("fingerprint", data.get("fingerprint"))
     yield "split", sizes, said("split_sizes", **sizes)
     yield "classes", data["classes"], _classes(data["classes"])
     yield (
@@ -83,7 +97,9 @@ def _facts(study: Results) -> Iterator[tuple[str, object, Text]]:
         shape,
         said("image_shape", height=shape[0], width=shape[1], channels=shape[-1]),
     )
+    yield _augmented(data.get("augmented"))
     yield _one("model", model["name"])
+    yield _digest("own_code", study.get("source"))
     yield _one("depth", model["depth"])
     yield _one("width", model["width"])
     yield "parameters", model["parameters"], plain(formats.number(model["parameters"]))
@@ -93,6 +109,9 @@ def _facts(study: Results) -> Iterator[tuple[str, object, Text]]:
     yield _one("batch", recipe["batch"])
     optimizer = recipe["optimizer"], recipe["momentum"]
     yield "optimizer", optimizer, _optimizer(*optimizer)
+    schedule = recipe.get("schedule", "constant")
+    yield "schedule", schedule, said(f"schedule_{schedule}")
+    yield "rates", recipe["rates"], _rates(recipe["rates"])
     for name in ("target", "threshold"):
         share = recipe.get(name)
         assert share is None or isinstance(share, int | float)
@@ -109,6 +128,7 @@ def _facts(study: Results) -> Iterator[tuple[str, object, Text]]:
     yield "complete", study["complete"], said("yes" if study["complete"] else "no")
     yield "failures", study["failures"], _sentences(study["failures"], "no_failures")
     yield _one("normkit", study["normkit"])
+    yield _digest("normkit_code", study.get("code"))
     yield _one("torch", study["torch"])
     yield _one("Python", study["python"])
     yield "machine", machine, said("machine_line", **machine)
@@ -116,6 +136,22 @@ def _facts(study: Results) -> Iterator[tuple[str, object, Text]]:
 
 def _one(name: str, value: object) -> tuple[str, object, Text]:
     return name, value, plain(formats.NOTHING if value is None else value)
+
+
+def _digest(name: str, value: str | None) -> tuple[str, object, Text]:
+    """A digest in short, as it is shown; what is compared is all of it."""
+    shown = formats.NOTHING if value is None else value[:DIGITS]
+    return name, NOT_TOLD if value is None else value, plain(shown)
+
+
+def _augmented(value: bool | None) -> tuple[str, object, Text]:
+    if value is None:
+        return "augmented", NOT_TOLD, plain(formats.NOTHING)
+    return "augmented", value, said("yes" if value else "no")
+
+
+def _rates(rates: Mapping[str, float | None]) -> Text:
+    return plain(", ".join(f"{norm} {formats.number(rate)}" for norm, rate in rates.items()))
 
 
 def _sentences(told: Sequence[Text], nothing: str) -> Text:

@@ -15,10 +15,11 @@ from normkit.report.schema import ColumnFormat, Measured, Text, Verdict
 
 SCHEMA = 1
 
-Agreement = Literal["contradict", "open", "agree", "unlike", "alone"]
+Agreement = Literal["contradict", "opposite", "open", "agree", "unlike", "other_measure", "alone"]
 """How a verdict came out over the studies that measured it: supported in one and refuted in another
-(`contradict`), decided in one and inconclusive in another (`open`), the same in all (`agree`),
-judged by other rules (`unlike`), or measured in a single study (`alone`)."""
+of the same data and model (`contradict`) or of other ones (`opposite`), decided in one and
+inconclusive in another (`open`), the same in all (`agree`), judged by other rules (`unlike`),
+measured in another way (`other_measure`), or measured in a single study (`alone`)."""
 
 Mark = Literal["best", "close_to_best"]
 
@@ -113,7 +114,10 @@ class Choices(TypedDict):
 
 
 class Contradiction(TypedDict):
-    """A verdict that is supported in one study and refuted in another, in words."""
+    """A verdict that is supported in one study and refuted in another, in words.
+
+    No contradiction is among the `opposites`, which are of other data or another model.
+    """
 
     claim: str
     question: str
@@ -128,6 +132,7 @@ class Comparison(TypedDict):
     title: Text
     studies: list[Study]
     contradictions: list[Contradiction]
+    opposites: list[Contradiction]
     counts: dict[Agreement, int]
     cautions: list[Caution]
     facts: list[Fact]

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-from normkit.report.comparison.schema import Comparison
+from normkit.report.comparison.schema import Agreement, Comparison
 from normkit.report.words import Words
 
-COMPARABLE: tuple[Literal["agree", "open", "contradict", "unlike"], ...] = (
-    "agree",
-    "open",
-    "contradict",
-    "unlike",
+COMPARED: tuple[Agreement, ...] = (
+    *("agree", "open", "contradict", "opposite", "unlike", "other_measure"),
 )
+RARE: tuple[Agreement, ...] = ("opposite", "unlike", "other_measure")
+"""These are told where there are any."""
 
 
 def sentence(comparison: Comparison, words: Words) -> str:
-    """What contradicts what; or that nothing does."""
-    found = [words.pick(each["text"]) for each in comparison["contradictions"]]
-    if not found:
-        return words("no_contradiction")
-    return words("contradictions", list=words("clause_separator").join(found))
+    """What contradicts what, and what is opposed on other data or models; or that nothing is."""
+    told = [
+        words(name, list=words("clause_separator").join(words.pick(each["text"]) for each in found))
+        for name, found in (
+            ("contradictions", comparison["contradictions"]),
+            ("opposites", comparison["opposites"]),
+        )
+        if found
+    ]
+    return words("space").join(told) or words("no_contradiction")
 
 
 def counted(comparison: Comparison, words: Words) -> str:
@@ -28,11 +30,10 @@ def counted(comparison: Comparison, words: Words) -> str:
     counts = comparison["counts"]
     parts = [
         words("count_of", name=words(each), count=counts[each])
-        for each in COMPARABLE
-        # Other rules are rare: they are told where there are any.
-        if counts[each] or each != "unlike"
+        for each in COMPARED
+        if counts[each] or each not in RARE
     ]
-    measured = sum(counts[each] for each in COMPARABLE)
+    measured = sum(counts[each] for each in COMPARED)
     told = words("counted", measured=measured, counts=words("clause_separator").join(parts))
     if counts["alone"]:
         told += words("space") + words("counted_alone", count=counts["alone"])

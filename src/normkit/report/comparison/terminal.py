@@ -112,7 +112,8 @@ def _cell(cell: Cell, agreement: Agreement, words: Words) -> list[str]:
     mark = " †" if verdict["exploratory"] else ""
     outcome = f"{SIGNS[verdict['outcome']]} {words(verdict['outcome'])}{mark}"
     rule = words("holds_where", threshold=shown.threshold) if agreement == "unlike" else ""
-    return [line for line in (outcome, shown.effect, shown.interval, rule) if line]
+    what = words.pick(verdict["what"]) if agreement == "other_measure" else ""
+    return [line for line in (outcome, shown.effect, shown.interval, rule, what) if line]
 
 
 def _choices(

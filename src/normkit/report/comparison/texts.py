@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
+from unicodedata import east_asian_width
 
 from normkit.report.schema import Text
 from normkit.report.words import LANGUAGES, Words
@@ -19,11 +20,30 @@ def said(name: str, /, **values: Any) -> Text:
     for lang in LANGUAGES:
         words = Words(lang)
         picked = {
-            key: words.pick(cast(Text, value)) if isinstance(value, dict) else value
+            key: words.pick(cast(Text, value)) if isinstance(value, dict) else str(value)
             for key, value in values.items()
         }
-        texts[lang] = words(name, **picked)
+        form = words(name)
+        texts[lang] = (_closed(form, picked) if lang == "zh" else form).format(**picked)
     return cast(Text, texts)
+
+
+def _closed(form: str, values: Mapping[str, str]) -> str:
+    """A Chinese form without the spaces beside a value that is set in Chinese at that edge.
+
+    >>> _closed("在 {name} 中", {"name": "甲"}), _closed("在 {name} 中", {"name": "a（b）"})
+    ('在{name}中', '在 {name}中')
+    """
+    for name, value in values.items():
+        if _is_wide(value[:1]):
+            form = form.replace(f" {{{name}}}", f"{{{name}}}")
+        if _is_wide(value[-1:]):
+            form = form.replace(f"{{{name}}} ", f"{{{name}}}")
+    return form
+
+
+def _is_wide(sign: str) -> bool:
+    return sign != "" and east_asian_width(sign) in "WF"
 
 
 def plain(value: object) -> Text:

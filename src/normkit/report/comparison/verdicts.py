@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
-from typing import TypeVar
+from itertools import combinations, pairwise, starmap
+from typing import Literal, NamedTuple, TypeVar
 
 from normkit.report import tables
 from normkit.report.comparison.cautions import MEASURE, concerning
@@ -18,6 +18,7 @@ from normkit.report.comparison.schema import (
     Question,
     Row,
 )
+from normkit.report.comparison.subject import same_subject
 from normkit.report.comparison.texts import listed, plain, said
 from normkit.report.schema import Results, Text, Verdict
 
@@ -25,6 +26,15 @@ Key = tuple[str, str]
 """A claim and a question of it."""
 
 Item = TypeVar("Item")
+
+
+class Given(NamedTuple):
+    """A verdict, the study that gives it, and how that says it was measured."""
+
+    study: Results
+    measured: Text
+    verdict: Verdict
+
 
 _SIDES = {
     "supported": "supported_in",
@@ -66,19 +76,23 @@ def compared(studies: Mapping[str, Results], cautions: Sequence[Caution]) -> lis
     return claims
 
 
-def agreement(verdicts: Sequence[Verdict]) -> Agreement:
+def agreement(given: Sequence[Given]) -> Agreement:
     """How one verdict came out over the studies that measured it."""
-    if len(verdicts) < 2:
+    if len(given) < 2:
         return "alone"
-    if any(_rules(a) != _rules(b) for a, b in pairwise(verdicts)):
+    if len({_measure(each.measured, each.verdict) for each in given}) > 1:
+        return "other_measure"
+    if any(_rules(a.verdict) != _rules(b.verdict) for a, b in pairwise(given)):
         return "unlike"
-    outcomes = {verdict["outcome"] for verdict in verdicts}
+    outcomes = {each.verdict["outcome"] for each in given}
     if {"supported", "refuted"} <= outcomes:
-        return "contradict"
+        return "contradict" if any(starmap(_contradict, combinations(given, 2))) else "opposite"
     return "agree" if len(outcomes) == 1 else "open"
 
 
-def contradictions(claims: Sequence[Claim], names: Sequence[str]) -> list[Contradiction]:
+def opposed(
+    claims: Sequence[Claim], names: Sequence[str], how: Literal["contradict", "opposite"]
+) -> list[Contradiction]:
     """Each verdict that is supported in one study and refuted in another, as a sentence."""
     return [
         {
@@ -96,19 +110,29 @@ def contradictions(claims: Sequence[Claim], names: Sequence[str]) -> list[Contra
         for claim in claims
         for question in claim["questions"]
         for row in question["rows"]
-        if row["agreement"] == "contradict"
+        if row["agreement"] == how
     ]
 
 
 def measured_otherwise(results: Sequence[Results]) -> set[Key]:
     """The questions whose measurement the studies describe in different words."""
-    told: dict[Key, set[tuple[str, str]]] = {}
+    told: dict[Key, set[tuple[str, ...]]] = {}
     for study in results:
         for claim in study["claims"]:
             for verdict in claim["verdicts"]:
-                words = claim["measured"]["en"], verdict["what"]["en"]
-                told.setdefault((claim["id"], verdict["id"]), set()).add(words)
+                way = _measure(claim["measured"], verdict)
+                told.setdefault((claim["id"], verdict["id"]), set()).add(way)
     return {key for key, ways in told.items() if len(ways) > 1}
+
+
+def _measure(measured: Text, verdict: Verdict) -> tuple[str, ...]:
+    return measured["en"], verdict["what"]["en"], verdict["unit"]["en"]
+
+
+def _contradict(one: Given, other: Given) -> bool:
+    """Whether they are opposed on the same data and model; on other ones they may well be."""
+    outcomes = {one.verdict["outcome"], other.verdict["outcome"]}
+    return outcomes == {"supported", "refuted"} and same_subject(one.study, other.study)
 
 
 def _rules(verdict: Verdict) -> object:
@@ -151,8 +175,12 @@ def _rows(
     for norm in order:
         if norm in judged:
             cells = [_cell(study, claim, question, norm) for study in results]
-            verdicts = [cell["verdict"] for cell in cells if cell["verdict"]]
-            rows.append({"norm": norm, "agreement": agreement(verdicts), "cells": cells})
+            found = [
+                Given(study, _measured(study, claim), cell["verdict"])
+                for study, cell in zip(results, cells, strict=True)
+                if cell["verdict"]
+            ]
+            rows.append({"norm": norm, "agreement": agreement(found), "cells": cells})
     return rows
 
 
@@ -178,6 +206,10 @@ def missing(study: Results, reason: str) -> Text:
     if study["dropped"]:
         told.append(said("see_dropped"))
     return listed(told, "clause_separator")
+
+
+def _measured(study: Results, claim: str) -> Text:
+    return next(each["measured"] for each in study["claims"] if each["id"] == claim)
 
 
 def _questions(study: Results, claim: str) -> dict[str, list[Verdict]]:

@@ -10,14 +10,20 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "comparison_overline": ("Normalization studies compared", "归一化实验对比"),
     "comparison_title": ("{count} studies side by side: {names}", "{count} 项实验对比：{names}"),
     "contradictions": ("Verdicts that contradict each other: {list}.", "相互矛盾的结论：{list}。"),
+    "opposites": (
+        "Verdicts that come out opposite on other data or another model, "
+        "which is no contradiction: {list}.",
+        "在不同的数据或模型上结果相反的结论（不算矛盾）：{list}。",
+    ),
     "contradiction": ("{title} ({what}), {norm}: {sides}", "{title}（{what}），{norm}：{sides}"),
     "and": (" and ", "、"),
     "supported_in": ("supported in {studies}", "在 {studies} 中成立"),
     "refuted_in": ("refuted in {studies}", "在 {studies} 中不成立"),
     "inconclusive_in": ("inconclusive in {studies}", "在 {studies} 中证据不足"),
     "no_contradiction": (
-        "No verdict is supported in one study and refuted in another.",
-        "没有任何结论在一项实验中成立、在另一项中不成立。",
+        "No verdict is supported in one study and refuted in another, where both measure and "
+        "judge alike.",
+        "没有任何结论在测量方式与判定标准相同时，在一项实验中成立、在另一项中不成立。",
     ),
     "counted": (
         "Verdicts measured in more than one study: {measured} ({counts}).",
@@ -38,6 +44,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "agree": ("same outcome", "结果相同"),
     "open": ("decided in one, open in another", "部分已有定论、部分证据不足"),
     "contradict": ("contradicting", "相互矛盾"),
+    "opposite": (
+        "opposite, on other data or another model",
+        "数据或模型不同，结果相反",
+    ),
     "unlike": ("judged by other rules", "判定标准不同"),
     "alone": ("in one study only", "仅一项实验测得"),
     "unlike_rules": (
@@ -54,6 +64,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "same_title": ("What is the same", "有何相同"),
     "fact": ("Condition", "条件"),
     "image": ("Image", "图像尺寸"),
+    "fingerprint": ("Fingerprint of the images", "图像内容的指纹"),
+    "augmented": ("Training images augmented", "训练图像是否经过数据增强"),
+    "own_code": ("Digest of your own code", "您自己的代码的摘要"),
+    "normkit_code": ("Digest of normkit's code", "normkit 代码的摘要"),
     "base_depth": ("Depth in the base recipe", "基准方案的深度"),
     "target": ("Target, training accuracy", "目标训练准确率"),
     "threshold": (
@@ -73,6 +87,29 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "different data are not to be compared.",
         "数据不同。效应量只对各自的数据而言；不同数据上的错误率、步数、时间与内存不可相互比较。",
     ),
+    "other_images": ("other images", "图像不同"),
+    "other_images_text": (
+        "The images are not the same, though the data have the same name: they, their labels or "
+        "their split were changed. An effect speaks of its own data; errors, steps, seconds and "
+        "bytes of different data are not to be compared.",
+        "数据名称相同，但图像不同：图像、标签或划分有过改动。效应量只对各自的数据而言；"
+        "不同数据上的错误率、步数、时间与内存不可相互比较。",
+    ),
+    "other_augmentation": ("augmentation in some only", "仅部分经过数据增强"),
+    "other_augmentation_text": (
+        "Training images are augmented in {augmented}, not in {not_augmented}: the networks are "
+        "trained on other images, and errors and steps are not to be compared.",
+        "训练图像在 {augmented} 中经过数据增强，在 {not_augmented} 中不经过："
+        "各网络所用的训练图像不同，错误率与步数不可相互比较。",
+    ),
+    "other_code": ("your own code changed", "您自己的代码不同"),
+    "other_code_text": (
+        "Your own code is not the same, though the model has the same name: the code of the "
+        "model or of the augmentation was changed, or only some studies augment. An effect speaks "
+        "of its own model.",
+        "模型名称相同，但您自己的代码不同：模型或数据增强的代码有过改动，或仅部分实验使用数据增强。"
+        "效应量只对各自的模型而言。",
+    ),
     "other_model": ("other model", "模型不同"),
     "other_model_text": (
         "The model differs. An effect speaks of its own model; seconds and bytes are those of "
@@ -91,6 +128,8 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "trained in another way.",
         "基准方案不同（{what}），因此同一种归一化方法所对照的网络训练方式不同。",
     ),
+    "schedule_short_constant": ("constant", "恒定"),
+    "schedule_short_cosine": ("cosine", "余弦"),
     "value_in": ("{value} in {name}", "{name} 为 {value}"),
     "part_differs": ("{name}: {values}", "{name}：{values}"),
     "momentum_name": ("Momentum", "动量"),
@@ -118,6 +157,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "to be compared.",
         "版本不同（{what}）：差异可能来自代码，时间不可相互比较。",
     ),
+    "code_of_normkit": ("the code of normkit", "normkit 的代码"),
     "other_measure": ("measured in another way", "测量方式不同"),
     "other_measure_text": (
         "For the questions marked so, the studies describe otherwise what was measured: "
