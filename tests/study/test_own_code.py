@@ -15,7 +15,7 @@ from tests.study.conftest import HereEngine
 
 import normkit as nk
 from normkit import report
-from normkit.study import Study, StudyResult, train
+from normkit.study import Study, StudyResult
 from normkit.study.engine import Failure
 from normkit.user_code import UserCodeError
 
@@ -145,9 +145,7 @@ class TestANetworkThatTakesANorm:
         folder = shutil.copytree(compared.folder, tmp_path / "study")
         assert again.run(folder).document["trials"]["run"] == 0
         Path("nets.py").write_text(NETS + "\n# changed\n")
-        train._source.cache_clear()  # as in the fresh workers of another study
         assert again.run(folder).document["trials"]["reused"] == 0
-        train._source.cache_clear()
 
 
 class TestANetworkThatTakesNone:
