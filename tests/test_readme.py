@@ -68,12 +68,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "package").mkdir()
     (tmp_path / "package" / "module.py").write_text("from nets import make as Net")
     [example] = re.findall(r"```python\n# nets.py\n(.*?)```", README, re.DOTALL)
-    (tmp_path / "nets.py").write_text(
-        "import torch\nfrom torch import nn\n"
-        "x_train, x_test = torch.rand(240, 8, 8), torch.rand(60, 8, 8)\n"
-        "y_train, y_test = torch.arange(240) % 2, torch.arange(60) % 2\n"
-        f"def augment(x): return x.flip(3)\n{example}"
-    )
+    (tmp_path / "nets.py").write_text(example)
     (tmp_path / "FILE.npz").rename(tmp_path / "FILE")
     study = tmp_path / "studies" / "digits"  # where `make study` puts it
     study.mkdir(parents=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -55,6 +56,14 @@ def test_a_file_is_run_once_and_again_once_it_changed(folder: Path) -> None:
     assert load("mine.py:make") is load("mine.py:make")
     file.write_text("def make(): return 22")
     assert load("mine.py:make")() == 22
+
+
+def test_a_file_of_the_same_length_and_time_is_run_again(folder: Path) -> None:
+    file = folder / "mine.py"
+    for made in (1, 2):
+        file.write_text(f"def make(): return {made}")
+        os.utime(file, (10, 10))
+        assert load("mine.py:make")() == made
 
 
 def test_a_dataclass_in_a_file_is_defined(folder: Path) -> None:

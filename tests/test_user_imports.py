@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,47 @@ def test_a_file_that_is_no_python_is_left_to_whoever_runs_it(folder: Path) -> No
 def test_what_is_not_there_is_told(spec: str) -> None:
     with pytest.raises(UserCodeError, match="no_such"):
         digest(spec)
+
+
+class TestAModuleFoundElsewhereOnPythonsPath:
+    """As loading finds it, so that an edit of it is noticed."""
+
+    @pytest.fixture
+    def elsewhere(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """A folder on Python's path."""
+        folder = tmp_path / "elsewhere"
+        (folder / "shared").mkdir(parents=True)
+        (folder / "shared" / "__init__.py").write_text("from . import sizes")
+        (folder / "shared" / "sizes.py").write_text("width = 3")
+        (folder / "alone.py").write_text("width = 'behind the one beside the file'")
+        Path("file.py").write_text("import alone, shared\ndef make(): pass")
+        monkeypatch.setattr("sys.path", [*sys.path, str(folder)])
+        return folder
+
+    @pytest.mark.parametrize("spec", ["file.py:make", "file:make"])
+    def test_is_read_where_there_is_none_beside_the_file(self, elsewhere: Path, spec: str) -> None:
+        beside = {Path(name).resolve() for name in ("file.py", "alone.py")}
+        shared = {elsewhere / "shared" / name for name in ("__init__.py", "sizes.py")}
+        assert set(files(spec).values()) == beside | shared
+
+    def test_changes_the_digest_with_it(self, elsewhere: Path) -> None:
+        before = digest("file.py:make")
+        (elsewhere / "shared" / "sizes.py").write_text("width = 4")
+        assert digest("file.py:make") != before
+
+    def test_in_a_folder_that_is_on_the_path_before_is_taken_first(
+        self, elsewhere: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("sys.path", [str(elsewhere), str(folder), *sys.path])
+        assert files("file.py:make")["alone"] == elsewhere / "alone.py"
+
+    @pytest.mark.parametrize("module", ["json", "numpy", "normkit"])
+    def test_is_not_read_where_it_is_a_library(self, folder: Path, module: str) -> None:
+        Path("file.py").write_text(f"import {module}\ndef make(): pass")
+        assert set(files("file.py:make")) == {"file"}
+
+
+def test_an_installed_package_is_followed_within_itself_alone() -> None:
+    found = files("typer.main:Typer")
+    assert "typer.core" in found
+    assert {name.split(".")[0] for name in found} == {"typer"}

@@ -29,6 +29,12 @@ FORMS = "package.module:name or path/to/file.py:name"
 
 _NORMKIT = Path(__file__).parent
 
+_LIBRARIES = [
+    folder
+    for file in (Path(os.__file__), Path(__file__))
+    for folder in {file.parent, file.resolve().parent}
+]
+
 _loading = 0
 
 
@@ -184,7 +190,7 @@ def _place(error: BaseException) -> str:
     An error that none of it is under was raised by a library for normkit: told is normkit's line.
     """
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if not _is_library(Path(frame.filename))]
+    own = [frame for frame in frames if not is_library(Path(frame.filename))]
     if own:
         return f" ({Path(own[-1].filename).name}:{own[-1].lineno})"
     ours = [frame for frame in frames if Path(frame.filename).is_relative_to(_NORMKIT)]
@@ -211,9 +217,13 @@ def _attribute(module: ModuleType, name: str) -> Any:
     return found
 
 
+def path_with(folder: Path) -> list[str]:
+    """Python's path as it is when a module in a folder is loaded."""
+    return sys.path if str(folder) in sys.path else [str(folder), *sys.path]
+
+
 def _on_path(folder: Path) -> None:
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
+    sys.path[:] = path_with(folder)
 
 
 def _module(home: str) -> ModuleType:
@@ -243,24 +253,23 @@ def _file_module(path: Path) -> ModuleType:
         with_main = Path(str(main.__file__))
         if with_main.is_file() and with_main.samefile(path):
             return main
-    stat = path.stat()
-    return _run_file(path, stat.st_mtime_ns, stat.st_size)
+    return _run_file(path, path.read_bytes())
 
 
 @functools.cache
-def _run_file(path: Path, modified: int, size: int) -> ModuleType:
+def _run_file(path: Path, content: bytes) -> ModuleType:
     """Run a file as a module; one that was changed since is another."""
     _on_path(path.parent)
-    key = hashlib.sha256(f"{path} {modified} {size}".encode()).hexdigest()[:8]
+    key = hashlib.sha256(f"{path} ".encode() + content).hexdigest()[:8]
     name = f"_normkit_{key}_{path.stem}"
     spec = spec_from_file_location(name, path)
     assert spec is not None
-    assert spec.loader is not None
     module = module_from_spec(spec)
     # Known by its name while it runs, as a dataclass in it needs.
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        # What was read, whatever the file holds by now, and no bytecode of an earlier one.
+        exec(compile(content, str(path), "exec", dont_inherit=True), module.__dict__)
     except UserCodeError:
         del sys.modules[name]
         raise
@@ -270,8 +279,8 @@ def _run_file(path: Path, modified: int, size: int) -> ModuleType:
     return module
 
 
-def _is_library(path: Path) -> bool:
-    """Whether a file is Python's, normkit's or an installed package's, not the user's."""
+def is_library(path: Path) -> bool:
+    """Whether a file or folder is Python's, normkit's or an installed package's, not the user's."""
     if {"site-packages", "dist-packages"} & set(path.parts) or path.name.startswith("<"):
         return True
-    return path.is_relative_to(Path(os.__file__).parent) or path.is_relative_to(_NORMKIT)
+    return any(path.is_relative_to(folder) for folder in _LIBRARIES)

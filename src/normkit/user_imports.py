@@ -5,22 +5,21 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib
-import sys
-from collections.abc import Iterator
-from importlib.machinery import ModuleSpec, PathFinder
+from collections.abc import Iterator, Sequence
+from importlib.machinery import PathFinder
 from pathlib import Path
 
-from normkit.user_code import UserCodeError, split
+from normkit.user_code import UserCodeError, is_library, path_with, split
 
-_INSTALLED = {"site-packages", "dist-packages"}
+File = tuple[str, Path]
+"""A module's name, and the file that it is in."""
 
 
 def digest(*specs: str) -> str:
-    """A digest of the files that define these functions, and of those beside them they import.
+    """A digest of the files that define these functions, and of the user's that they import.
 
-    "Beside" is the folder that the file is in, or that the package is in. What comes from
-    elsewhere, installed packages say, is not read, nor what is imported under a name made at run
-    time.
+    They are searched where Python would find them. What is Python's own or an installed package's
+    is not read, nor what is imported under a name made at run time.
 
     Raises:
         UserCodeError: a spec names no file or module.
@@ -28,12 +27,39 @@ def digest(*specs: str) -> str:
     >>> digest("normkit.user_code:split") == digest("normkit.user_code:load")
     True
     """
+    return digest_of(listed(*specs))
+
+
+def listed(*specs: str) -> list[File]:
+    """The files that `digest` reads, in its order.
+
+    Raises:
+        UserCodeError: a spec names no file or module.
+    """
     importlib.invalidate_caches()
-    found = hashlib.sha256()
-    for spec in specs:
-        for name, file in files(spec).items():
-            found.update(f"{name} ".encode() + hashlib.sha256(file.read_bytes()).digest())
-    return found.hexdigest()[:20]
+    return [file for spec in specs for file in files(spec).items()]
+
+
+def digest_of(found: Sequence[File]) -> str:
+    """The digest of files as they are now, by the names of their modules and their content."""
+    total = hashlib.sha256()
+    for name, file in found:
+        content = file.read_bytes() if file.is_file() else b"gone"
+        total.update(f"{name} ".encode() + hashlib.sha256(content).digest())
+    return total.hexdigest()[:20]
+
+
+def states(found: Sequence[File]) -> list[object]:
+    """What changes whenever one of the files is written or replaced, without reading any."""
+    return [_state(file) for _, file in found]
+
+
+def _state(file: Path) -> object:
+    try:
+        stat = file.stat()
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino
 
 
 def is_there(spec: str) -> bool:
@@ -46,7 +72,7 @@ def is_there(spec: str) -> bool:
     if home.endswith(".py"):
         return Path(home).is_file()
     importlib.invalidate_caches()
-    return _find(home, [str(Path.cwd()), *sys.path]) is not None
+    return _find(home, path_with(Path.cwd())) is not None
 
 
 def files(spec: str) -> dict[str, Path]:
@@ -60,33 +86,36 @@ def files(spec: str) -> dict[str, Path]:
         path = Path(home)
         if not path.is_file():
             raise UserCodeError(f"{path} is not a file: check the path, from {Path.cwd()}")
-        start, root = {path.stem: path.resolve()}, path.resolve().parent
+        start, search = {path.stem: path.resolve()}, path_with(path.resolve().parent)
     else:
-        found = _find(home, [str(Path.cwd()), *sys.path])
+        search = path_with(Path.cwd())
+        found = _find(home, search)
         if found is None:
             raise UserCodeError(
                 f"{home} is not a module that can be imported from {Path.cwd()}: run from the "
                 "folder that holds it, or name its file as path/to/file.py:name"
             )
-        start, root = found
+        start = found
+    # An installed package is followed within itself alone.
+    installed = all(is_library(file) for file in start.values())
+    search = [entry for entry in search if installed or not is_library(Path(entry))]
     known = dict(start)
     waiting = list(start)
     while waiting:
         name = waiting.pop()
         for imported in _imports(name, known[name]):
-            if _INSTALLED & set(root.parts) and imported.split(".")[0] != home.split(".")[0]:
+            if installed and imported.split(".")[0] != home.split(".")[0]:
                 continue
-            for new, file in (_find(imported, [str(root)]) or ({}, root))[0].items():
-                if new not in known:
+            for new, file in (_find(imported, search) or {}).items():
+                if new not in known and (installed or not is_library(file)):
                     known[new] = file
                     waiting.append(new)
     return dict(sorted(known.items()))
 
 
-def _find(home: str, path: list[str]) -> tuple[dict[str, Path], Path] | None:
-    """The files of a module and of the packages around it, and the folder that holds them all."""
+def _find(home: str, path: list[str]) -> dict[str, Path] | None:
+    """The files of a module and of the packages around it; None where there is no such module."""
     found: dict[str, Path] = {}
-    root: Path | None = None
     search: list[str] = path
     parts = home.split(".")
     for depth in range(1, len(parts) + 1):
@@ -94,19 +123,11 @@ def _find(home: str, path: list[str]) -> tuple[dict[str, Path], Path] | None:
         spec = PathFinder.find_spec(name, search)
         if spec is None:
             return None
-        if root is None:
-            root = _folder(spec)
-        if spec.origin and spec.origin.endswith(".py"):
+        # Not what lies in an archive, which has no file of its own.
+        if spec.origin and spec.origin.endswith(".py") and Path(spec.origin).is_file():
             found[name] = Path(spec.origin).resolve()
         search = list(spec.submodule_search_locations or [])
-    return (found, root) if root is not None else None
-
-
-def _folder(spec: ModuleSpec) -> Path | None:
-    """The folder that a top module or package lies in."""
-    for location in spec.submodule_search_locations or []:
-        return Path(location).resolve().parent
-    return Path(spec.origin).resolve().parent if spec.has_location and spec.origin else None
+    return found
 
 
 def _imports(name: str, file: Path) -> Iterator[str]:

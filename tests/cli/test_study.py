@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 from normkit.cli.study import _folder_name
+from normkit.study import Study
+from normkit.study.claims import claims
 
 Run = Callable[..., Any]
 COMMAND = [sys.executable, "-m", "normkit.cli", "study"]
@@ -29,7 +31,8 @@ class TestTheCommand:
     def test_ends_with_the_verdicts_and_the_path_of_the_report(self, study: Path) -> None:
         printed = (study.parents[1] / "printed.txt").read_text()
         assert "Zero mean and unit variance" in printed
-        assert printed.splitlines()[-1].endswith("The report: studies/digits-plain/report.html")
+        path = f"studies/{study.name}/report.html"
+        assert printed.splitlines()[-1].endswith(f"The report: {path}")
 
     def test_prints_plain_lines_where_there_is_no_terminal(self, study: Path) -> None:
         printed = (study.parents[1] / "printed.txt").read_text()
@@ -51,23 +54,58 @@ class TestTheCommand:
         assert ran.out.rstrip().endswith("report.zh.html")
         assert "training:" not in ran.out
 
+
+class TestTheFolder:
+    """Where a study goes that is not told where."""
+
     @pytest.mark.parametrize(
-        ("data", "name"),
+        ("chosen", "name"),
         [
-            ("digits", "digits-plain"),
-            ("folder:/tmp/my images/", "my images-plain"),
-            ("npz:../cells.npz", "cells-plain"),
+            ({}, "digits-plain"),
+            ({"workers": 2, "trial_seconds": 9.0}, "digits-plain"),
+            ({"data": "folder:my images/"}, "my images-plain"),
+            ({"data": "npz:arrays/cells.npz"}, "arrays.cells.npz-plain"),
+            ({"data": "cells.py:images", "model": "a/nets.py:make"}, "cells.images-a.nets.make"),
+            ({"model": "package.nets:make"}, "digits-package.nets.make"),
+            ({"optimizer": "adamw", "schedule": "cosine"}, "digits-plain-adamw-cosine"),
+            ({"norms": ["batch", "rms"], "seed": 1}, "digits-plain-batch+rms-seed-1"),
+            ({"budget": 30.0, "skip_bad": True}, "digits-plain-budget-30-skip-bad"),
         ],
     )
-    def test_names_the_folder_after_data_and_model(self, data: str, name: str) -> None:
-        assert _folder_name(data, "plain") == name
-
-    def test_names_the_folder_after_where_the_data_lie(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    def test_is_named_after_data_and_model_and_what_was_chosen(
+        self, chosen: dict[str, Any], name: str
     ) -> None:
-        (tmp_path / "cells").mkdir()
-        monkeypatch.chdir(tmp_path / "cells")
-        assert _folder_name("folder:.", "vgg") == "cells-vgg"
+        assert _folder_name(Study(**chosen)) == name
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ({"data": "folder:../a/cells"}, {"data": "folder:../b/cells"}),
+            ({"data": "folder:my.cells"}, {"data": "folder:my.images"}),
+            ({"data": "npz:cells.npz"}, {"data": "folder:cells"}),
+            ({"data": "folder:."}, {"data": "folder:here"}),
+            ({"model": "../a/nets.py:make"}, {"model": "../b/nets.py:make"}),
+            ({"model": "a.nets:make"}, {"model": "b.nets:make"}),
+            ({"limit": 12345678}, {"limit": 12345679}),
+        ],
+    )
+    def test_is_not_the_one_of_another_study(
+        self,
+        one: dict[str, Any],
+        other: dict[str, Any],
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        (tmp_path / "here").mkdir()
+        monkeypatch.chdir(tmp_path / "here")
+        assert _folder_name(Study(**one)) != _folder_name(Study(**other))
+
+    def test_of_much_that_was_chosen_is_marked_where_its_name_is_cut(self) -> None:
+        long = {"norms": ["batch", "rms", "group"], "claims": [*claims()][:8], "steps": 100}
+        names = [_folder_name(Study(**long, batch=batch)) for batch in (8, 16)]
+        assert all(name.startswith("digits-plain-batch+rms+group-standardise") for name in names)
+        assert len({*names}) == 2
+        assert max(map(len, names)) < 100
 
 
 class TestDryRun:
@@ -203,7 +241,8 @@ class TestOwnCode:
         given = ("--model", "nets.py:make", "--data", "nets.py:images")
         ran = normkit("study", *self.SMALL, *given, "--optimizer", "adamw", "--schedule", "cosine")
         assert ran.code == 0, ran.err
-        assert (folder / "studies" / "nets.images-nets.make" / "report.html").is_file()
+        [report] = (folder / "studies").glob("*/report.html")
+        assert report.parent.name.startswith("nets.images-nets.make-")
         assert "nets.py:make network on nets.py:images" in ran.out
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,9 +13,11 @@ import torch
 from normkit.data import DataError, Dataset, augmentation, is_factory, prepare
 
 HEAD = """
+import random
 import numpy as np, torch
 X = np.random.default_rng(0).integers(0, 255, (40, 6, 6, 3), dtype=np.uint8)
 Y = np.arange(40) % 2
+DRAWN = torch.rand(40, 6, 6)
 """
 
 
@@ -59,9 +62,37 @@ def test_other_content_is_prepared_anew(prepared: Callable[[str], Dataset]) -> N
 
 
 def test_the_callers_random_numbers_are_untouched(prepared: Callable[[str], Dataset]) -> None:
-    before = torch.get_rng_state()
-    prepared("torch.rand(3); return X, Y")
-    assert torch.equal(torch.get_rng_state(), before)
+    states = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
+    prepared("random.random(); np.random.rand(); torch.rand(3); return X, Y")
+    assert random.getstate() == states[0]
+    assert np.random.get_state()[1].tolist() == states[1]
+    assert torch.get_rng_state().tolist() == states[2]
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        "np.random.rand(40, 6, 6)",
+        "torch.rand(40, 6, 6)",
+        "DRAWN",
+        "np.array([random.random() for _ in range(40 * 36)]).reshape(40, 6, 6)",
+    ],
+)
+def test_images_drawn_at_random_are_the_same_each_time(
+    prepared: Callable[[str], Dataset], images: str
+) -> None:
+    one = prepared(f"return {images}, Y")
+    other = prepared(f"return {images}, Y  # in a file that is run again")
+    assert other.folder == one.folder
+
+
+def test_what_a_file_draws_when_it_is_run_moves_no_image(
+    prepared: Callable[[str], Dataset],
+) -> None:
+    one = prepared("return np.random.rand(40, 6, 6), Y")
+    file = Path("cells.py")
+    file.write_text(f"import numpy\nnumpy.random.rand(7)\n{file.read_text()}")
+    assert prepare("cells.py:load", cache=one.folder.parent).fingerprint == one.fingerprint
 
 
 @pytest.mark.parametrize("pair", ["X, Y", "(X[:28], Y[:28]), (X[28:], Y[28:])"])
@@ -89,7 +120,7 @@ def test_an_augmentation_makes_it_another_data_set(prepared: Callable[[str], Dat
         ("return X.astype('int64'), Y", "x must be uint8 or float, got int64"),
         ("return X.astype(object), Y", "x must hold plain numbers, got an array of objects"),
         ("return (X, Y), (X, Y / 2)", "y_test must hold integers"),
-        ("1 / 0", r"could not make its data: ZeroDivisionError: .*\(cells.py:7\)"),
+        ("1 / 0", r"could not make its data: ZeroDivisionError: .*\(cells.py:9\)"),
     ],
 )
 def test_what_cannot_be_used_is_told(

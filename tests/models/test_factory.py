@@ -69,6 +69,62 @@ def test_norm_makes_the_layer_of_the_arm(
     assert found.norms == 2
 
 
+RESNET = """
+class ResNet(nn.Linear):
+    def __init__(self, layers, num_classes=1000, norm_layer=None):
+        super().__init__(layers, num_classes)
+        self.last = norm_layer
+
+def _resnet(layers, **kwargs):
+    return ResNet(layers, **kwargs)
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "classes", "norms"),
+    [
+        (
+            "def make(*, weights=None, progress=True, **kwargs): return _resnet(4, **kwargs)",
+            3,
+            None,
+        ),
+        ("def make(norm, **kwargs): return _resnet(4, norm_layer=norm(8), **kwargs)", 3, 1),
+        ("def make(**given): return _resnet(4, norm_layer=given.pop('norm')(8), **given)", 3, 1),
+        ("def make(**given): return _resnet(4, num_classes=7, **given)", 7, None),
+        ("def make(**given): return ResNet(4, given['num_classes'], given['norm'](8))", 3, 1),
+    ],
+)
+def test_what_goes_through_kwargs_is_left_out_where_it_is_not_taken(
+    made: Callable[..., object], text: str, classes: int, norms: int | None
+) -> None:
+    found = made(f"{RESNET}\n{text}")
+    assert (found.model.out_features, found.norms) == (classes, norms)
+
+
+def test_a_factory_that_uses_norm_and_hands_it_on_as_well_is_told(
+    made: Callable[..., object],
+) -> None:
+    message = r"KeyError: 'norm' .*, without in_channels, norm, which it did not take: write a"
+    with pytest.raises(UserCodeError, match=message):
+        made(f"{RESNET}\ndef make(**given): return given['norm'](8) and _resnet(4, **given)")
+
+
+def test_what_is_named_is_never_left_out(made: Callable[..., object]) -> None:
+    with pytest.raises(UserCodeError, match="unexpected keyword argument 'norm'"):
+        made(f"{RESNET}\ndef make(norm, **given): return _resnet(4, norm=norm)")
+
+
+def test_a_factory_that_takes_kwargs_is_told_to_name_what_it_takes(
+    made: Callable[..., object],
+) -> None:
+    message = (
+        r"KeyError: 'width' \(mine.py:2\); it takes \*\*kwargs and was called with num_classes, "
+        "in_channels, norm: write a function that names those of num_classes, in_channels, norm"
+    )
+    with pytest.raises(UserCodeError, match=message):
+        made("def make(**given): return given['width']")
+
+
 def test_a_class_is_a_factory(made: Callable[..., object]) -> None:
     found = made("class Net(nn.Linear):\n    def __init__(self, num_classes):\n"
                  "        super().__init__(4, num_classes)", name="Net")  # fmt: skip

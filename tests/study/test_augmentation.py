@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -20,10 +22,14 @@ Trial = Callable[..., TrialSpec]
 Prepare = Callable[[str], Dataset]
 
 HEAD = """
+import random
 import numpy as np, torch
 X = np.random.default_rng(0).random((100, 8, 8)).astype("float32")
 Y = np.arange(100) % 2
 SEEN = []
+def by_each(images):
+    SEEN.append(torch.tensor([random.random(), np.random.rand(), torch.rand(())]))
+    return images
 def noisy(images):
     changed = images + torch.randn(len(images), 1, 1, 1)
     SEEN.append(changed)
@@ -72,6 +78,40 @@ def test_arms_see_the_same_draws_and_steps_other_ones(prepared: Prepare, on: Any
     assert len(batches) == 12
     assert all(torch.equal(a, b) for a, b in zip(batches[:6], batches[6:], strict=True))
     assert len({float(batch.sum()) for batch in batches[:6]}) == 6
+
+
+def test_draws_from_numpy_and_python_are_the_same_for_every_arm_too(
+    prepared: Prepare, on: Any
+) -> None:
+    data = prepared("by_each")
+    for norm in ("none", "batch"):
+        random.seed(norm)
+        np.random.seed(len(norm))
+        train.run(on(data, norm=norm), (), data)
+    draws = torch.stack(seen())
+    assert torch.equal(draws[:6], draws[6:])
+    assert len(draws.unique()) == 18
+
+
+def test_seeds_that_agree_in_their_last_bits_have_other_draws(prepared: Prepare, on: Any) -> None:
+    data = prepared("by_each")
+    for seed in (0, 256):
+        augment(on(data, seed=seed), data.tensors()[0][:8], 1)
+    one, other = seen()
+    assert not (one == other).any()
+
+
+def test_the_global_generators_are_as_they_were(prepared: Prepare, on: Any) -> None:
+    data = prepared("lambda images: by_each(images) / 0")
+    spec, images = on(data), data.tensors()[0][:8]
+    random.seed(3)
+    np.random.seed(3)
+    expected = random.random(), np.random.rand()
+    random.seed(3)
+    np.random.seed(3)
+    with pytest.raises(UserCodeError):
+        augment(spec, images, 1)
+    assert (random.random(), np.random.rand()) == expected
 
 
 def test_another_seed_has_other_draws(prepared: Prepare, on: Any) -> None:

@@ -80,21 +80,3 @@ def test_what_is_no_network_for_these_data_is_told(
 ) -> None:
     with pytest.raises(UserCodeError, match=message):
         look("", network)
-
-
-def test_code_that_changed_since_the_study_began_is_refused(
-    look: Callable[..., dict[str, Any]],
-) -> None:
-    with pytest.raises(UserCodeError, match="must stay as it is while a study runs"):
-        look("", "Wrong(abs)", source="what it was")
-
-
-def test_the_users_code_is_a_part_of_the_trials_name(
-    look: Callable[..., dict[str, Any]], tmp_path: Path
-) -> None:
-    look("", "Wrong(abs)")
-    before = train.source_of("mine.py:make", "")
-    with (tmp_path / "mine.py").open("a") as code:
-        code.write("# changed\n")
-    assert train.source_of("mine.py:make", "") != before
-    assert train.source_of("plain", "mine.py:make") == train.source_of("mine.py:make", "")

@@ -101,7 +101,7 @@ def test_a_trial_that_raises_is_a_failure_with_its_reason_and_the_others_run(
     assert isinstance(failure, Failure)
     assert failure.task == bad
     assert "ValueError: training needs at least one full batch" in failure.reason
-    assert "(train.py:" in failure.reason
+    assert "(normkit/study/train.py:" in failure.reason
     assert all(isinstance(answer, Record) for answer in found.values())
 
 

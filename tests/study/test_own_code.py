@@ -16,7 +16,7 @@ from tests.study.conftest import HereEngine
 
 import normkit as nk
 from normkit import report
-from normkit.study import Study, StudyResult, train
+from normkit.study import Study, StudyResult
 from normkit.study.engine import Failure
 from normkit.user_code import UserCodeError
 
@@ -146,13 +146,11 @@ class TestANetworkThatTakesANorm:
         folder = shutil.copytree(compared.folder, tmp_path / "study")
         assert again.run(folder).document["trials"]["run"] == 0
         Path("nets.py").write_text(NETS + "\n# changed\n")
-        train._source.cache_clear()  # as in the fresh workers of another study
         changed = again.run(folder)
         assert changed.document["trials"]["reused"] == 0
         comparison = compared.compare(changed).document
         assert [f["id"] for f in comparison["facts"] if not f["same"]][:1] == ["own_code"]
         assert "other_code" in [caution["id"] for caution in comparison["cautions"]]
-        train._source.cache_clear()
 
 
 class TestANetworkThatTakesNone:

@@ -229,8 +229,10 @@ class TestATrialThatLacksAProbe:
         here_run = here.run
         monkeypatch.setattr(here, "run", run)
         before = lacking.read_bytes()
-        with pytest.raises(StoreError, match="must give the same training numbers"):
+        with pytest.raises(StoreError, match="must give the same training numbers") as told:
             finished.study.run(copy)
+        for cause in ("trials of another machine", "its augmentation draws from a generator of"):
+            assert cause in str(told.value)
         assert lacking.read_bytes() == before
 
 

@@ -115,6 +115,8 @@ class TestCodeVersion:
             "study/optimizer.py",
             "study/augmentation.py",
             "study/checking.py",
+            "study/loading.py",
+            "seeding.py",
             "user_code.py",
         ],
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -11,6 +12,12 @@ from rich.console import Console
 from normkit.cli.errors import UserError
 from normkit.cli.progress import Watcher, duration
 from normkit.user_code import is_spec, split
+
+if TYPE_CHECKING:
+    from normkit.study import Study
+
+LONGEST_NAME = 80
+"""Characters of a folder's name before the rest of it becomes a mark."""
 
 
 def study(
@@ -119,7 +126,7 @@ def study(
 
                 outline = wanted.outline(wanted.prepare(watch))
             else:
-                result = wanted.run(out or Path("studies") / _folder_name(data, model), watch)
+                result = wanted.run(out or Path("studies") / _folder_name(wanted), watch)
     except (DataError, StoreError, WorkerError, ValueError) as error:
         raise UserError(str(error)) from error
     if dry_run:
@@ -150,17 +157,51 @@ def _budget(given: str) -> Literal["quick", "standard"] | float:
         return given  # type: ignore[return-value]
 
 
-def _folder_name(data: str, model: str) -> str:
+def _folder_name(study: Study) -> str:
+    """Another name for every study with other results: its data, its model, and what was chosen."""
     from normkit.data import is_factory
 
+    data, model = study.data_spec, study.model_spec
     if is_factory(data):
         source = _of_a_function(data)
     else:
-        source = Path(data.split(":", 1)[1]).resolve().stem if ":" in data else data
-    return f"{source}-{_of_a_function(model) if is_spec(model) else model}"
+        source = _of_a_path(Path(data.split(":", 1)[1]).expanduser()) if ":" in data else data
+    chosen = {
+        name: value
+        for name, value in study.chosen().items()
+        # With a larger budget a study goes on from what it has.
+        if name not in ("data", "model", "budget", "workers", "trial_seconds")
+    }
+    words = [source, _of_a_function(model) if is_spec(model) else model]
+    words += [_of_a_setting(name, value) for name, value in chosen.items()]
+    name = "-".join(words)
+    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}-{_told_apart(name)}"
+
+
+def _of_a_setting(name: str, value: Any) -> str:
+    """`cosine`, `batch+group`, `seed-1` or `skip-bad`."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return "+".join(value)
+    label = name.replace("_", "-")
+    return label if value is True else f"{label}-{value}".removesuffix(".0")
 
 
 def _of_a_function(spec: str) -> str:
-    """`nets/mine.py:make` and `nets.mine:make` give `mine.make`."""
+    """`nets/mine.py:make` and `nets.mine:make` give `nets.mine.make`."""
     home, name = split(spec)
-    return f"{home.removesuffix('.py').replace('/', '.').split('.')[-1]}.{name}"
+    return f"{_of_a_path(Path(home).with_suffix('')) if home.endswith('.py') else home}.{name}"
+
+
+def _of_a_path(path: Path) -> str:
+    """`images` and `nets.mine.py` of what lies under the current folder, else its name, marked."""
+    whole, here = path.resolve(), Path.cwd()
+    if whole != here and whole.is_relative_to(here):
+        return ".".join(whole.relative_to(here).parts)
+    return f"{whole.name}-{_told_apart(str(whole))}"
+
+
+def _told_apart(text: str) -> str:
+    """A few characters that differ between texts that look the same."""
+    return hashlib.sha256(text.encode()).hexdigest()[:6]

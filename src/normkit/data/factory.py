@@ -16,9 +16,13 @@ from torch import Tensor
 from normkit.data.arrays import ArraySource
 from normkit.data.errors import DataError
 from normkit.data.source import Index, Options
+from normkit.seeding import seeded
 from normkit.user_code import UserCodeError, load, path_restored, raised
 
 Augmentation = Callable[[Tensor], Any]
+
+_SEED = 0
+"""What a data factory draws from: the same images each time, if its draws are at random."""
 
 _RULE = (
     "a data factory returns (x, y), or ((x, y), (x, y)) for training and test, and after them, "
@@ -118,11 +122,14 @@ def _augmentation(function: Callable[..., Any], spec: str) -> Augmentation:
 
 def _call(spec: str) -> Sequence[Any]:
     """What the user's function returns: a tuple or list."""
-    with path_restored(), torch.random.fork_rng(devices=[]):
+    with path_restored():
         try:
-            function = load(spec)
+            # Apart, since a file runs once, and what it draws then is not to move the factory's.
+            with seeded(_SEED):
+                function = load(spec)
             _check_takes_nothing(function, spec)
-            values = function()
+            with seeded(_SEED):
+                values = function()
         except UserCodeError as error:
             raise DataError(str(error)) from error
         except (Exception, SystemExit) as error:

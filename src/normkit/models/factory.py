@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +31,7 @@ class Made:
 
 
 def accepted(factory: Callable[..., Any], name: str) -> frozenset[str]:
-    """Which of `ARGUMENTS` a factory accepts: all of them if it takes `**kwargs`.
+    """Which of `ARGUMENTS` a factory may accept: all of them if it takes `**kwargs`.
 
     Args:
         factory: a function or class.
@@ -70,6 +70,9 @@ def accepted(factory: Callable[..., Any], name: str) -> frozenset[str]:
 def from_factory(spec: str, *, num_classes: int, in_channels: int, norm: Norm) -> Made:
     """Makes a network with the user's factory.
 
+    One that takes `**kwargs` is called with all of `ARGUMENTS`, and again without those that it,
+    or what it hands them on to, turns out not to take.
+
     Args:
         spec: the factory, `package.module:name` or `path/to/file.py:name`.
         num_classes: K, of the logits `(N, K)`.
@@ -89,18 +92,15 @@ train; the Identity it returned has none
     """
     factory = load(spec)
     taken = accepted(factory, spec)
-    asked = 0
+    asked: list[int] = []
 
     def make(channels: int, dims: int = 2) -> torch.nn.Module:
-        nonlocal asked
-        asked += 1
+        asked.append(channels)
         return make_norm(norm, channels, dims)
 
-    given: dict[str, Any] = {"num_classes": num_classes, "in_channels": in_channels, "norm": make}
-    try:
-        model = factory(**{name: given[name] for name in taken})
-    except (Exception, SystemExit) as error:
-        raise UserCodeError(f"{spec} could not make its network: {raised(error)}") from error
+    every: dict[str, Any] = {"num_classes": num_classes, "in_channels": in_channels, "norm": make}
+    given = {name: value for name, value in every.items() if name in taken}
+    model = _called(factory, spec, given, begin=asked.clear)
     if not isinstance(model, torch.nn.Module):
         raise UserCodeError(
             f"{spec} must return a torch.nn.Module; it returned a {type(model).__name__}: return "
@@ -111,4 +111,40 @@ train; the Identity it returned has none
             f"{spec} must return a network with parameters to train; the "
             f"{type(model).__name__} it returned has none"
         )
-    return Made(model, asked if "norm" in taken else None)
+    return Made(model, len(asked) if "norm" in given else None)
+
+
+def _called(
+    factory: Callable[..., Any], spec: str, given: dict[str, Any], begin: Callable[[], None]
+) -> object:
+    """What a factory returns; what goes through `**kwargs` and is not taken leaves `given`."""
+    unnamed = [name for name in given if name not in inspect.signature(factory).parameters]
+    dropped: list[str] = []
+    while True:
+        begin()
+        try:
+            return factory(**given)
+        except (Exception, SystemExit) as error:
+            refused = _refused(error, [name for name in unnamed if name in given])
+            if refused is None:
+                told = f"{spec} could not make its network: {raised(error)}"
+                hint = _hint(given, dropped) if unnamed else ""
+                raise UserCodeError(told + hint) from error
+            dropped.append(refused)
+            del given[refused]
+
+
+def _refused(error: BaseException, unnamed: Sequence[str]) -> str | None:
+    """Which of the arguments that went through `**kwargs` an error says cannot be taken."""
+    if not isinstance(error, TypeError) or "keyword argument" not in str(error):
+        return None
+    return next((name for name in unnamed if f"'{name}'" in str(error)), None)
+
+
+def _hint(given: Iterable[str], dropped: Sequence[str]) -> str:
+    """What may help where a factory takes `**kwargs`, and so does not say what it takes."""
+    without = f", without {', '.join(dropped)}, which it did not take" if dropped else ""
+    return (
+        f"; it takes **kwargs and was called with {', '.join(given) or 'nothing'}{without}: write "
+        f"a function that names those of {', '.join(ARGUMENTS)} that it takes"
+    )

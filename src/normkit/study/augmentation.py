@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from normkit.data import augmentation
+from normkit.seeding import seed_of, seeded
 from normkit.study.spec import TrialSpec
 from normkit.user_code import UserCodeError, raised
 
@@ -13,9 +14,10 @@ from normkit.user_code import UserCodeError, raised
 def augment(spec: TrialSpec, images: Tensor, step: int) -> Tensor:
     """A batch of training images as the user's augmentation leaves them.
 
-    Its random numbers come from torch's global generator, which is set from the trial's seed and
-    the step, and put back: arms with the same seed see the same draws, and what else draws from
-    it, dropout say, is not moved.
+    Its random numbers come from the global generators of torch, NumPy and Python, which are set
+    from the trial's seed and the step, and put back: arms with the same seed see the same draws,
+    and what else draws from them, dropout say, is not moved. Of torch's, these are the CPU's and
+    that of the trial's device.
 
     Args:
         spec: the trial, whose `augment` names the user's data.
@@ -31,8 +33,7 @@ def augment(spec: TrialSpec, images: Tensor, step: int) -> Tensor:
     """
     apply = augmentation(spec.augment)
     shape = images.shape
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed((spec.seed << 24) + step)
+    with seeded(seed_of(spec.seed, step), spec.device):
         try:
             changed = apply(images)
         except Exception as error:

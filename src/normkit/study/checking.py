@@ -30,7 +30,6 @@ def check(spec: TrialSpec, data: Dataset) -> Record:
     if spec.augment:
         augment(spec, batches.images[indices], 0)
     images, labels = batches.take(indices)
-    torch.manual_seed(spec.seed)
     made = make_users(spec, data)
     # Evaluation sees batches of other sizes, so a network must not count on one.
     with torch.no_grad():

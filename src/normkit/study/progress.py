@@ -134,8 +134,10 @@ class Progress:
         if before is not None and before.training() != record.training():
             raise StoreError(
                 f"a trial run again must give the same training numbers; {task.spec.name} in "
-                f"{self.store.trials} does not: the folder holds trials of another machine; "
-                "choose another folder with --out"
+                f"{self.store.trials} does not. Either the folder holds trials of another "
+                "machine: choose another folder with --out. Or the network or its augmentation "
+                "draws from a generator of its own: let it draw from torch's, numpy.random's or "
+                "random's global one, which a study seeds, or seed its own in every call"
             )
         self.store.save(record, task.probes)
         self.finished.records[task.spec.name] = record, frozenset(task.probes)

@@ -24,6 +24,7 @@ from normkit.study.context import Context
 from normkit.study.engine import Engine
 from normkit.study.events import Event, Watch, unwatched
 from normkit.study.ladder import BUDGETS, fit, ladder
+from normkit.study.loading import source_of
 from normkit.study.machine import processor, processors
 from normkit.study.optimizer import OPTIMIZERS
 from normkit.study.plan import Plan
@@ -34,7 +35,7 @@ from normkit.study.result import StudyResult
 from normkit.study.spec import TrialSpec, code_version
 from normkit.study.store import STUDY, Store
 from normkit.study.subject import Subject, described, examine, suited
-from normkit.study.train import source_of, training_indices
+from normkit.study.train import training_indices
 from normkit.user_code import is_spec, refuse_while_loading
 
 SEEDS, EXPLORATORY_SEEDS, TUNING_SEEDS = 8, 3, 4
@@ -245,18 +246,20 @@ class Study:
     def command(self) -> str:
         """The command that repeats this study."""
         words = ["normkit study"]
-        for name, value in self.settings().items():
-            default = type(self).__dataclass_fields__[name].default
-            if value != (list(default) if isinstance(default, tuple) else default):
-                shown = shlex.quote(",".join(value) if isinstance(value, list) else str(value))
-                flag = "--" + name.replace("_", "-")
-                words.append(flag if value is True else f"{flag} {shown}")
+        for name, value in self.chosen().items():
+            shown = shlex.quote(",".join(value) if isinstance(value, list) else str(value))
+            flag = "--" + name.replace("_", "-")
+            words.append(flag if value is True else f"{flag} {shown}")
         return " ".join(words)
+
+    def chosen(self) -> dict[str, Any]:
+        """The arguments that are not the defaults, as plain JSON values."""
+        defaults = _plain({name: f.default for name, f in type(self).__dataclass_fields__.items()})
+        return {name: v for name, v in self.settings().items() if v != defaults[name]}
 
     def settings(self) -> dict[str, Any]:
         """All arguments, as plain JSON values."""
-        values = {name: getattr(self, name) for name in type(self).__dataclass_fields__}
-        return {k: list(v) if isinstance(v, (list, tuple)) else v for k, v in values.items()}
+        return _plain({name: getattr(self, name) for name in type(self).__dataclass_fields__})
 
     def _plans(self, data: Dataset, engine: Engine) -> tuple[list[Plan], Subject]:
         """The full plan and what each cut leaves of it, and what was found of the network."""
@@ -366,6 +369,10 @@ def _with_images_enough(plan: Plan, images: int) -> Plan:
     )
     claims = tuple(name for name in plan.claims if name != "batch_size")
     return replace(plan, claims=claims, dropped=(*plan.dropped, told))
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    return {k: list(v) if isinstance(v, (list, tuple)) else v for k, v in values.items()}
 
 
 def _reduced(batch: int, steps: int, images: int) -> int:

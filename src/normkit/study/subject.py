@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import torch
-
 from normkit import models
 from normkit.data import Dataset
+from normkit.seeding import restored
 from normkit.study.bilingual import Text, in_chinese, in_english, text
 from normkit.study.claims import claims
 from normkit.study.engine import Engine, Failure, Task
@@ -64,11 +63,11 @@ def examine(
         return _examine_users(prototype, norms, headline, engine, seconds)
     kept: list[str] = []
     left_out: list[Text] = []
-    with torch.random.fork_rng(devices=[]):
+    with restored():
         network = build(prototype.but(device="cpu"), data)
     for norm in norms:
         try:
-            with torch.random.fork_rng(devices=[]):
+            with restored():
                 build(prototype.but(norm=norm, device="cpu"), data)
         except ValueError as error:
             if norm == headline:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,12 +16,13 @@ from torch.nn.parameter import UninitializedParameter
 from normkit import models
 from normkit.data import Dataset
 from normkit.models import Made, MicroBatched
+from normkit.seeding import restored, seed
 from normkit.study.augmentation import augment
+from normkit.study.loading import loaded
 from normkit.study.optimizer import make_optimizer, set_rate
 from normkit.study.record import Point, Record, finite
 from normkit.study.spec import TrialSpec
-from normkit.user_code import UserCodeError, is_spec
-from normkit.user_imports import digest
+from normkit.user_code import is_spec
 
 EVALUATED_IMAGES = 256
 """Size of the fixed subset of the training part on which the curves are measured."""
@@ -67,14 +68,14 @@ def run(spec: TrialSpec, probes: Sequence[str], data: Dataset) -> Record:
     Raises:
         ValueError: another data set was given, it holds fewer images than a batch, or a probe is
             unknown.
+        UserCodeError: the user's code cannot be run, or is no longer what `spec` names.
     """
     if spec.data != data.fingerprint:
         raise ValueError(
             f"a trial runs on the data it names; it names {spec.data[:12]}…, "
             f"the data set given is {data.fingerprint[:12]}…"
         )
-    cuda = [torch.cuda.current_device()] if spec.device == "cuda" else []
-    with torch.random.fork_rng(devices=cuda):
+    with loaded(spec), restored(spec.device):
         if spec.kind != "train":
             from normkit.study import checking, timing
 
@@ -85,9 +86,9 @@ def run(spec: TrialSpec, probes: Sequence[str], data: Dataset) -> Record:
 
 def build(spec: TrialSpec, data: Dataset) -> nn.Module:
     """The network of a trial, its weights drawn from the trial's seed."""
-    torch.manual_seed(spec.seed)
     if is_spec(spec.model):
         return make_users(spec, data).model
+    seed(spec.seed, spec.device)
     sizes = {k: v for k in ("depth", "width") if (v := getattr(spec, k)) is not None}
     model = models.build(
         spec.model,
@@ -106,16 +107,12 @@ def build(spec: TrialSpec, data: Dataset) -> nn.Module:
 
 
 def make_users(spec: TrialSpec, data: Dataset) -> Made:
-    """The user's own network, and what its factory asked for.
+    """The user's own network, its weights drawn from the trial's seed, and what it asked for.
 
     Raises:
-        UserCodeError: the factory cannot make it, or its code is no longer what `spec` names.
+        UserCodeError: the factory cannot make it.
     """
-    if spec.source and _source(spec.model, spec.augment) != spec.source:
-        raise UserCodeError(
-            f"the code of {spec.model} must stay as it is while a study runs; it was changed: run "
-            "the same command again"
-        )
+    seed(spec.seed, spec.device)
     made = models.from_factory(
         spec.model,
         num_classes=len(data.classes),
@@ -130,22 +127,6 @@ def make_users(spec: TrialSpec, data: Dataset) -> Made:
     models.initialise_(made.model, spec.init, spec.gain)
     made.model.to(spec.device)
     return made
-
-
-@cache
-def _source(model: str, augment: str) -> str:
-    """The digest of the user's code, read once by a worker, as it loads the code once."""
-    return source_of(model, augment)
-
-
-def source_of(model: str, augment: str) -> str:
-    """The digest of the user's code that takes part in a trial; empty for none.
-
-    >>> source_of("plain", "")
-    ''
-    """
-    specs = [spec for spec in (model, augment) if is_spec(spec)]
-    return digest(*specs) if specs else ""
 
 
 def _norm(spec: TrialSpec) -> models.Norm:
@@ -249,7 +230,9 @@ def _train(spec: TrialSpec, probes: Sequence[str], data: Dataset) -> Record:
         seconds.append(round(training_seconds, 6))
         # A network whose numbers are no longer finite has nothing for a probe to measure.
         if math.isfinite(loss):
-            prober.look(step)
+            # A network may draw from NumPy or Python, which a probe must not move on.
+            with restored(spec.device):
+                prober.look(step)
 
     look(0)
     for step in range(1, spec.steps + 1):
