@@ -126,7 +126,7 @@ class TestComparison:
         words: str,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setenv("COLUMNS", "300")  # So that no sentence is broken within these words.
+        monkeypatch.setenv("COLUMNS", "600")  # So that no sentence is broken within these words.
         ran = normkit("report", str(study), str(again), "--format", "text", "--lang", lang)
         assert ran.code == 0
         assert words.format(name=study.name) in ran.out

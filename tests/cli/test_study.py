@@ -69,7 +69,7 @@ class TestTheFolder:
             ({"model": "package.nets:make"}, "digits-package.nets.make"),
             ({"optimizer": "adamw", "schedule": "cosine"}, "digits-plain-adamw-cosine"),
             ({"norms": ["batch", "rms"], "seed": 1}, "digits-plain-batch+rms-seed-1"),
-            ({"budget": 30.0, "skip_bad": True}, "digits-plain-budget-30-skip-bad"),
+            ({"budget": 30.0, "skip_bad": True}, "digits-plain-skip-bad"),
         ],
     )
     def test_is_named_after_data_and_model_and_what_was_chosen(

@@ -52,7 +52,9 @@ def study(
     ] = "en",
     steps: Annotated[int, typer.Option(help="Training steps of a trial.")] = 200,
     batch: Annotated[int, typer.Option(help="Images per step.")] = 32,
-    optimizer: Annotated[str, typer.Option(help="`sgd` (momentum 0.9) or `adamw`.")] = "sgd",
+    optimizer: Annotated[
+        str, typer.Option(help="`sgd` (momentum 0.9) or `adamw`; no weight decay with either.")
+    ] = "sgd",
     schedule: Annotated[
         str, typer.Option(help="`constant`, or `cosine`: to zero at the last step.")
     ] = "constant",

@@ -63,7 +63,7 @@ class Study:
         budget: "quick", "standard", or minutes. What does not fit is dropped, and told.
         steps: training steps of a trial.
         batch: images per step.
-        optimizer: "sgd" (momentum 0.9) or "adamw".
+        optimizer: "sgd" (momentum 0.9) or "adamw"; no weight decay with either.
         schedule: "constant", or "cosine": the rate falls to zero at the last step.
         depth: layers of a built-in model; its own default unless given.
         width: channels of a built-in model; its own default unless given.
