@@ -87,3 +87,12 @@ def test_a_network_as_it_is_asks_for_no_other_arm(full_plan):
     assert {task.spec.norm for task in tasks} == {"given"}
     assert {task.spec.init for task in tasks} == {"default"}
     assert {task.spec.arms for task in tasks if task.spec.kind == "cost"} == {("given",)}
+
+
+def test_a_cut_of_what_cannot_be_set_in_the_users_network_is_not_told(full_plan):
+    plan = Plan(**{**vars(full_plan), "prototype": full_plan.prototype.but(depth=None),
+                   "depths": (None,), "placements": (), "adjustable": frozenset()})  # fmt: skip
+    told = " ".join(text["en"] for text in ladder(plan)[-1].dropped)
+    assert "`depth`" not in told
+    assert "`placement`" not in told
+    assert "`scale`" in told

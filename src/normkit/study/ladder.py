@@ -288,8 +288,12 @@ CUTS = (
 def ladder(plan: Plan) -> list[Plan]:
     """The plan, and what is left of it after one cut, two cuts, and so on."""
     plans, made = [plan], list[_Cut]()
+    measured = set(plan.claims)
+    # What cannot be set in a network of the user's is not measured, so that nothing is saved on it.
+    measured -= {"depth"} if plan.prototype.depth is None else set()
+    measured -= set() if plan.placements else {"placement"}
     for cut in CUTS:
-        if cut.claim not in (None, *plan.claims):
+        if cut.claim not in (None, *measured):
             continue
         smaller = cut.make(plans[-1])
         if smaller != plans[-1]:

@@ -160,12 +160,16 @@ def log_ratio(norm: Record, of_norm: Read, none: Record, of_none: Read) -> float
 
 
 def levels(curves: Sequence[Curve]) -> list[float]:
-    """Logarithms of training losses a quarter of a decade apart, from what all have passed."""
+    """Logarithms of training losses a quarter of a decade apart, from what all have passed.
+
+    Where that is less than such a step, the middle of it.
+    """
     lowest = max(min(loss for loss, _ in points) for points in curves)
     highest = min(max(loss for loss, _ in points) for points in curves)
     step = math.log(10) / 4
     first, last = math.ceil(lowest / step), math.floor(highest / step)
-    return [step * i for i in range(first, last + 1)]
+    found = [step * i for i in range(first, last + 1)]
+    return found or ([(lowest + highest) / 2] if lowest < highest else [])
 
 
 def _along_training(context: Context, runs: Runs) -> dict[str, object]:
@@ -266,13 +270,14 @@ CLAIM = Claim(
     measured=text(
         "All through training, on a fixed batch: how far the loss ranges along its own gradient, "
         "over step lengths from a learning rate to ten times it, which is what momentum adds up "
-        "to. Read at equal training losses, a quarter of a decade apart, and averaged; the ratio "
-        "of the norm's spread to that without norm is paired by seed. Judged over the same step "
-        "lengths for both, those of the best rate of `none`; beside it, over each arm's own, and "
-        "the spread of the loss from one training step to the next. A fifth less matters.",
+        "to. Read at equal training losses, a quarter of a decade apart (or in the middle of what "
+        "both have passed, where that is less), and averaged; the ratio of the norm's spread to "
+        "that without norm is paired by seed. Judged over the same step lengths for both, those of "
+        "the best rate of `none`; beside it, over each arm's own, and the spread of the loss from "
+        "one training step to the next. A fifth less matters.",
         "在整个训练过程中、固定的一个批次上：沿损失自身的梯度方向，步长从学习率到其十倍"
         "（动量累积的效果），损失的变化范围有多大。"
-        "在相同的训练损失处读取（每四分之一个数量级一次）再取平均；"
+        "在相同的训练损失处读取（每四分之一个数量级一次；共同经过的范围不足一级时取其中点）再取平均；"
         "按随机种子配对，取有归一化与无归一化之比。评判时两者步长相同（`none` 的最佳学习率）；"
         "旁边列出各用自己学习率的结果，以及相邻训练步之间损失的波动。至少小五分之一才算有意义。",
     ),
