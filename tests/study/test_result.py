@@ -74,10 +74,10 @@ def test_nothing_is_advised_by_a_claim_that_was_not_measured(full_plan: Plan) ->
     finding = claims()["placement"].judge(Context(plan, SimulatedTrials()))
     told = _claim(plan, "placement", finding.verdicts, finding)["advice"]
     assert told["en"] == (
-        "Nothing, since this was not measured here: where this network has its norms cannot be "
-        "set from outside."
+        "Nothing can be concluded here: where this network has its norms cannot be set from "
+        "outside."
     )
-    assert told["zh"].startswith("无，因为这里没有测得结果：无法从外部设定")
+    assert told["zh"].startswith("这里无法得出结论：无法从外部设定")
 
 
 def test_more_seeds_are_not_advised_where_the_grid_ended(full_plan: Plan) -> None:

@@ -98,7 +98,7 @@ def _which(specs: list[TrialSpec]) -> str:
 
 
 def _which_in_chinese(specs: list[TrialSpec]) -> str:
-    seeds, rates = (told.replace(", ", "、") for told in _values(specs))
+    seeds, rates = (values.replace(", ", "、") for values in _values(specs))
     return f"随机种子 {seeds}；学习率 {rates}"
 
 

@@ -16,7 +16,7 @@ import normkit
 from normkit.data import Dataset, is_factory
 from normkit.study import lesson
 from normkit.study.advice import advise
-from normkit.study.bilingual import Text, joined, text
+from normkit.study.bilingual import Text, text
 from normkit.study.claim import Claim, Finding
 from normkit.study.claims import claims
 from normkit.study.comparison import StudyComparison
@@ -253,12 +253,9 @@ def _claim(plan: Plan, name: str, verdicts: Sequence[Verdict], finding: Finding)
 def _to_do(claim: Claim, first: Verdict | None) -> Text:
     """What to do, by the verdict that answers the claim; or why nothing can be said."""
     if first is None or first.undecided is not None or not math.isfinite(first.effect.value):
-        why = None if first is None else first.undecided
-        because = text("", "") if why is None else text(f": {why['en']}", f"：{why['zh']}")
-        return joined(
-            text("Nothing, since this was not measured here", "无，因为这里没有测得结果"),
-            because,
-            text(".", "。"),
+        why = (first and first.undecided) or text("it gave no numbers", "没有测得数值")
+        return text(
+            f"Nothing can be concluded here: {why['en']}.", f"这里无法得出结论：{why['zh']}。"
         )
     if first.outcome == "inconclusive" and first.lower_bound and first.note:
         return text(
