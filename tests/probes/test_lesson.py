@@ -231,7 +231,7 @@ def test_weights_of_single_positions_are_no_weights_of_a_channel() -> None:
     nn.init.constant_(norm.weight, 3.0)
     net = nn.Sequential(nn.Conv2d(1, 4, 3), norm, nn.Flatten(), nn.Linear(36, 2))
     found = lesson(net, [norm], torch.randn(8, 1, 5, 5), torch.randint(2, (8,)), lambda _: 2)
-    assert (found["gamma"], found["beta"]) == (1.0, 0.0)
+    assert (found["gamma"], found["beta"], found["affine"]) == (1.0, 0.0, False)
 
 
 class ChannelsLast(nn.Module):

@@ -24,7 +24,7 @@ def test_trials_of_an_arm_that_fail_for_one_reason_are_told_together(trial: Tria
     ]
     batch, group = told(failures, [])
     assert batch["en"] == (
-        "2 trials of `batch` failed (seeds 0, 1; learning rates 0.1): no luck at 1"
+        "2 trials of `batch` failed (seeds 0, 1; learning rate 0.1): no luck at 1"
     )
     assert batch["zh"] == "`batch` 的 2 次试验出错（随机种子 0、1；学习率 0.1）：no luck at 1"
     assert "`group`" in group["en"]
@@ -41,6 +41,11 @@ def test_one_reason_with_other_numbers_is_one(trial: Trial) -> None:
     [line] = told(failures, [])
     assert line["en"].startswith("9 trials of ")
     assert "seeds 0, …, 8;" in line["en"]
+
+
+def test_errors_of_other_lines_are_told_apart(trial: Trial) -> None:
+    failures = [Failure(Task(trial(seed=s)), f"IndexError: {s} (nets.py:{s})") for s in (1, 2)]
+    assert len(told(failures, [])) == 2
 
 
 def test_a_trial_of_several_arms_names_them(trial: Trial) -> None:

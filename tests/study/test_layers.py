@@ -176,6 +176,13 @@ class OverChannels(nn.LayerNorm):
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
+class InFloat32(nn.LayerNorm):
+    """As CLIP has it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.float()).type_as(x)
+
+
 @pytest.mark.parametrize(
     ("norm", "shape"),
     [
@@ -188,6 +195,7 @@ class OverChannels(nn.LayerNorm):
         (nn.LayerNorm(16), (8, 3, 16)),
         (nn.LayerNorm((5, 5)), (8, 4, 5, 5)),
         (OverChannels(4), (8, 4, 5, 5)),
+        (InFloat32(16), (8, 3, 16)),
         (nk.nn.LayerNorm((4, 5, 5)), (8, 4, 5, 5)),
         (MicroBatched("group", 4, size=2), (8, 4, 5, 5)),
     ],

@@ -235,7 +235,7 @@ class TestBadCode:
         assert document["complete"] is False
         [failure] = document["failures"]
         assert re.fullmatch(
-            r"\d+ trials of `group` failed \(seeds [\d, …]+; learning rates [\d., ]+\): "
+            r"\d+ trials of `group` failed \(seeds [\d, …]+; learning rates? [\d., ]+\): "
             r"MemoryError: no more \(nets\.py:\d+\)",
             failure["en"],
         )

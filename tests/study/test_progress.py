@@ -38,3 +38,13 @@ def test_a_trial_run_again_must_give_the_same_numbers_but_on_a_gpu(
         else:
             progress._keep(task, after, before)
             assert progress.store.load(task.spec) == (after, frozenset({"lesson"}))
+
+
+def test_what_could_not_be_measured_is_asked_for_no_more_now_and_again_by_the_next_run(
+    progress: Progress, trial: Callable[..., TrialSpec]
+) -> None:
+    task = Task(trial(), ("lesson", "standardise"))
+    record = Record(task.spec, "ok", [], {}, {}, unmeasured={"lesson": "MemoryError"})
+    progress._keep(task, record, None)
+    assert progress.finished.find(task) is record
+    assert progress.store.load(task.spec) == (record, frozenset({"standardise"}))

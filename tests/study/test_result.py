@@ -80,16 +80,18 @@ def test_nothing_is_advised_by_a_claim_that_was_not_measured(full_plan: Plan) ->
     assert told["zh"].startswith("这里无法得出结论：无法从外部设定")
 
 
-def test_more_seeds_are_not_advised_where_the_grid_ended(full_plan: Plan) -> None:
+@pytest.mark.parametrize(("ratios", "told"), [([0.3, -0.2, 0.4], True), ([0.9, -0.2, 0.4], False)])
+def test_where_the_grid_ended_a_small_effect_is_not_refuted(
+    full_plan: Plan, ratios: list[float], told: bool
+) -> None:
     finding = claims()["depth"].judge(Context(full_plan, SimulatedTrials()))
     [first, *_] = [v for v in finding.verdicts if v.norm == "batch"]
     note = text("3 networks still trained at the end", "3 个网络在末端仍能训练")
-    capped = replace(
-        first, lower_bound=True, note=note, undecided=None, effect=paired([0.3, -0.2, 0.4])
-    )
+    capped = replace(first, lower_bound=True, note=note, undecided=None, effect=paired(ratios))
     assert capped.outcome == "inconclusive"
-    told = _claim(full_plan, "depth", [capped], finding)["advice"]
-    assert told["en"].startswith("More seeds cannot settle it: 3 networks still trained")
+    advice = _claim(full_plan, "depth", [capped], finding)["advice"]["en"]
+    said = "This study cannot refute it: 3 networks still trained at the end"
+    assert advice.startswith(said) is told
 
 
 def test_what_a_number_stands_on_is_told(full_plan: Plan) -> None:

@@ -223,6 +223,8 @@ def test_ratios_leave_the_log_scale_in_the_document():
 
 def test_seeds_that_gave_no_number_are_told() -> None:
     found = verdict(paired([1.0, math.nan, 2.0]), note=text("capped", "封顶")).to_dict()
-    assert found["note"]["en"] == "capped; 1 of 3 seeds left out, since a run gave no number"
+    assert found["note"]["en"] == (
+        "capped; 1 of 3 seeds left out: a run failed, or gave nothing to compare"
+    )
     assert found["note"]["zh"].startswith("封顶；3 个随机种子中有 1 个未计入")
     assert verdict(paired([1.0, 2.0])).to_dict()["note"] is None

@@ -171,7 +171,7 @@ def _folder_name(study: Study) -> str:
     chosen = {
         name: value
         for name, value in study.chosen().items()
-        # With a larger budget a study goes on from what it has.
+        # With another budget a study goes on from what it has.
         if name not in ("data", "model", "budget", "workers", "trial_seconds")
     }
     words = [source, _of_a_function(model) if is_spec(model) else model]

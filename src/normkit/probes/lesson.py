@@ -181,10 +181,16 @@ class _Numbers:
                                for c in range(self.shape[1])])  # fmt: skip
         return int(removed.masked_fill(variance < variance.median(), -1.0).argmax())
 
+    @property
+    def affine(self) -> bool:
+        """Whether the layer has a γ for each channel."""
+        weight = getattr(self.norm, "weight", None)
+        return isinstance(weight, Tensor) and weight.shape == (self.shape[1],)
+
     def _of_channel(self, name: str, default: float) -> float:
         """A weight of the channel; as if there were none, where it is not one for each channel."""
         vector = getattr(self.norm, name, None)
-        if not isinstance(vector, Tensor) or vector.shape != (self.shape[1],):
+        if not isinstance(vector, Tensor) or not self.affine:
             return default
         return float(vector.detach()[self.channel])
 
@@ -212,6 +218,7 @@ class _Numbers:
             "shape": list(self.shape),
             "type": type(self.norm).__name__,
             "is_batch": isinstance(self.norm, _BatchNorm),
+            "affine": self.affine,
             "channel": c,
             "eps": self.eps,
             "gamma": self.gamma,

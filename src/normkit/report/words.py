@@ -85,7 +85,6 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "so claims that compare with it stay inconclusive.",
         "未找到能使无归一化的网络训练成功的方案，因此与之比较的论断只能判为证据不足。",
     ),
-    "failures_title": ("Some trials failed", "部分试验出错"),
     # Verdict table
     "verdicts_title": ("The verdicts", "结论一览"),
     "verdicts_lead": (

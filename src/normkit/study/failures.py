@@ -68,7 +68,7 @@ def told(failures: Iterable[Failure], records: Iterable[Record]) -> list[Text]:
 
 
 def in_chinese(reason: str) -> str:
-    """A reason in Chinese; as it is, if it is what the user's own code raised."""
+    """A reason in Chinese, if it is one of those known; else as it is: what user code raised."""
     for pattern, chinese in CHINESE:
         if found := re.fullmatch(pattern, reason):
             return chinese.format(*found.groups())
@@ -78,11 +78,14 @@ def in_chinese(reason: str) -> str:
 def _grouped(
     found: Iterable[tuple[TrialSpec, str]],
 ) -> dict[tuple[str, str], list[TrialSpec]]:
-    """Trials by arm and reason; one reason whatever the numbers in it, the last being told."""
+    """Trials by arm and reason; one reason whatever the numbers in it, the last being told.
+
+    The line of code that it came from, which stands last and in brackets, is no such number.
+    """
     groups: dict[tuple[str, str], tuple[str, list[TrialSpec]]] = {}
     for spec, reason in found:
         arms = ", ".join(f"`{norm}`" for norm in spec.arms or (spec.norm,))
-        key = arms, re.sub(r"\d[\d.]*", "#", reason)
+        key = arms, re.sub(r"\d[\d.]*(?![^(]*\)$)", "#", reason)
         _, specs = groups.get(key, (reason, []))
         groups[key] = reason, [*specs, spec]
     return {(arms, reason): specs for (arms, _), (reason, specs) in groups.items()}
@@ -94,7 +97,8 @@ def _count(specs: list[TrialSpec]) -> str:
 
 def _which(specs: list[TrialSpec]) -> str:
     seeds, rates = _values(specs)
-    return f"seeds {seeds}; learning rates {rates}"
+    some_seeds, some_rates = ("s" * (", " in values) for values in (seeds, rates))
+    return f"seed{some_seeds} {seeds}; learning rate{some_rates} {rates}"
 
 
 def _which_in_chinese(specs: list[TrialSpec]) -> str:

@@ -148,13 +148,23 @@ def axes(norm: nn.Module) -> tuple[str, int]:
 def _moves_channels(norm: nn.Module) -> bool:
     """Whether a layer norm brings the channels to the last axis and back by itself.
 
-    So do those of ConvNeXt: PyTorch's class, over one axis, with a forward pass of their own.
+    So do those of ConvNeXt: PyTorch's class, over one axis, with a forward pass of their own. One
+    that only casts, as CLIP's, refuses maps whose last axis is not the one it standardises.
     """
-    return (
-        isinstance(norm, nn.LayerNorm | nn.RMSNorm)
-        and len(norm.normalized_shape) == 1
-        and type(norm).forward not in [known.forward for known in _OVER_LAST_AXES]
-    )
+    if (
+        not isinstance(norm, nn.LayerNorm | nn.RMSNorm)
+        or len(norm.normalized_shape) != 1
+        or type(norm).forward in [known.forward for known in _OVER_LAST_AXES]
+    ):
+        return False
+    [channels] = norm.normalized_shape
+    like = next(norm.parameters(), torch.zeros(1))
+    try:
+        with torch.no_grad():
+            norm(like.new_zeros(1, channels, 2, channels + 1))
+    except (RuntimeError, ValueError):
+        return False
+    return True
 
 
 @dataclass

@@ -142,7 +142,8 @@ class Progress:
                 "draws from a generator of its own: let it draw from torch's, numpy.random's or "
                 "random's global one, which a study seeds, or seed its own in every call"
             )
-        self.store.save(record, task.probes)
+        # What could not be measured is tried again by the next run, as a trial that failed is.
+        self.store.save(record, tuple(p for p in task.probes if p not in record.unmeasured))
         self.finished.records[task.spec.name] = record, frozenset(task.probes)
 
     def _tell(self, task: Task, remaining: int) -> None:

@@ -257,11 +257,12 @@ def _to_do(claim: Claim, first: Verdict | None) -> Text:
         return text(
             f"Nothing can be concluded here: {why['en']}.", f"这里无法得出结论：{why['zh']}。"
         )
-    if first.outcome == "inconclusive" and first.lower_bound and first.note:
+    small = first.effect.value <= first.delta
+    if first.outcome == "inconclusive" and first.lower_bound and small and first.note:
         return text(
-            f"More seeds cannot settle it: {first.note['en']}, so that the effect may be larger "
-            "than this study could see.",
-            f"更多随机种子也无法定论：{first.note['zh']}，因此真实效应可能大于本实验所能看到的。",
+            f"This study cannot refute it: {first.note['en']}, so that the effect may be larger "
+            "than it could see.",
+            f"本实验无法推翻它：{first.note['zh']}，因此真实效应可能大于所能看到的。",
         )
     return claim.advice[first.outcome]
 

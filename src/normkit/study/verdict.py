@@ -36,9 +36,9 @@ class Effect:
     """Seeds that gave no number: a run of theirs failed, diverged, or never got so far."""
 
 
-def exact(value: float, seeds: int) -> Effect:
+def exact(value: float, seeds: int, left_out: int = 0) -> Effect:
     """A value without sampling error: an identity, or something counted."""
-    return Effect(value, lambda _: (value, value), seeds)
+    return Effect(value, lambda _: (value, value), seeds, left_out=left_out)
 
 
 def paired(differences: Sequence[float], resolution: float = 0.0) -> Effect:
@@ -85,9 +85,9 @@ def added(one: Effect, other: Effect) -> Effect:
     """
     variances = one.error**2, other.error**2
     error = math.sqrt(sum(variances))
-    value, seeds = one.value + other.value, one.seeds
+    value, seeds, left_out = one.value + other.value, one.seeds, one.left_out
     if not math.isfinite(error) or not math.isfinite(value):
-        return Effect(value, lambda confidence: (-math.inf, math.inf), seeds)
+        return Effect(value, lambda confidence: (-math.inf, math.inf), seeds, left_out=left_out)
     parts = variances[0] ** 2 / one.degrees + variances[1] ** 2 / other.degrees
     degrees = sum(variances) ** 2 / parts if parts else math.inf
 
@@ -95,7 +95,7 @@ def added(one: Effect, other: Effect) -> Effect:
         half = float(stats.t.ppf((1 + confidence) / 2, degrees)) * error
         return value - half, value + half
 
-    return Effect(value, interval, seeds, error, degrees)
+    return Effect(value, interval, seeds, error, degrees, left_out=left_out)
 
 
 def widened(effect: Effect, by: float) -> Effect:
@@ -237,8 +237,8 @@ class Verdict:
         return joined(
             before,
             text(
-                f"{left_out} of {planned} seeds left out, since a run gave no number",
-                f"{planned} 个随机种子中有 {left_out} 个未计入，因为有试验未给出数值",
+                f"{left_out} of {planned} seeds left out: a run failed, or gave nothing to compare",
+                f"{planned} 个随机种子中有 {left_out} 个未计入：有试验出错，或没有可比较的数值",
             ),
         )
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from normkit.study.advice import advise
+from normkit.study.advice import _comparable, advise
 from normkit.study.advice.use import _still_trains
 from normkit.study.bilingual import Text
 from normkit.study.claims import claims
@@ -90,6 +90,18 @@ def test_arms_are_ranked_on_the_seeds_that_all_have(full_plan: Plan) -> None:
     _, points = advised(full_plan, Truth())
     fewest = len(full_plan.exploratory_seeds)
     assert f"over the {fewest} seeds that all have" in english(points["norm"])
+
+
+def test_an_arm_that_lost_half_its_seeds_does_not_decide_on_which_seeds_are_compared(
+    full_plan: Plan,
+) -> None:
+    context = Context(full_plan, SimulatedTrials(Truth()))
+    runs = context.base_runs(full_plan.norms)
+    kept = list(runs["group"])[:1]
+    runs["group"] = {seed: runs["group"][seed] for seed in kept}
+    trained, shared = _comparable(context, runs)
+    assert "group" not in trained
+    assert shared == set(full_plan.seeds)
 
 
 def test_an_arm_that_never_trains_is_told_as_not_tested(full_plan: Plan) -> None:

@@ -43,5 +43,12 @@ def test_a_product_with_a_factor_that_is_not_known_is_not_known(folded) -> None:
     assert math.isnan(complexity(record(end={"spectral_norm": folded})))
 
 
+@pytest.mark.parametrize("before", [[], [1.0, 2.0, 3.0]])
+def test_layers_that_were_not_the_same_before_are_not_compared(before: list[float]) -> None:
+    end = {"norm": [1.0, 2.0], "deviation": [1.0, 1.0]}
+    assert math.isnan(growth(record(start={"norm": before, "deviation": before}, end=end)))
+    assert math.isnan(growth(record(end=end)))
+
+
 def test_a_network_that_did_not_train_to_its_end_has_not_grown() -> None:
     assert math.isnan(growth(record(start={"norm": [1.0], "deviation": [1.0]})))

@@ -50,13 +50,13 @@ def test_a_loss_that_overflows_gives_no_range() -> None:
 def test_moments_at_which_a_loss_overflows_are_told() -> None:
     lost = {"5": {"losses": [None] * 10}, "9": {"losses": [1.0] * 10}}
     runs = {
-        "none": {0: Record(SPEC, "ok", [], {}, {"stability": lost})},
-        "batch": {0: Record(SPEC, "ok", [], {}, {"stability": {"5": lost["9"]}})},
+        "none": [Record(SPEC, "ok", [], {}, {"stability": lost})],
+        "batch": [Record(SPEC, "ok", [], {}, {"stability": {"5": lost["9"]}})],
     }
-    note = _overflows(runs, "batch", along(0.1), along(0.1))
+    note = _overflows(runs, (along(0.1), along(0.1)))
     assert note["en"] == "moments at which a loss overflowed are left out: `none` 1, `batch` 0"
     del lost["5"]
-    assert _overflows(runs, "batch", along(0.1), along(0.1)) is None
+    assert _overflows(runs, (along(0.1), along(0.1))) is None
 
 
 @pytest.mark.parametrize("steps", [-2, -1, 0, 1, 2])

@@ -14,6 +14,8 @@ from normkit.study import train
 from normkit.study.context import Context, NeedTrials
 from normkit.study.engine import Task
 from normkit.study.lesson import PROBES, ask, tell
+from normkit.study.lesson.forward import _output
+from normkit.study.lesson.scene import Scene
 from normkit.study.plan import Plan
 from normkit.study.record import Record
 from normkit.study.simulation import SimulatedTrials
@@ -164,6 +166,18 @@ def test_another_headline_norm_is_shown_on_batch_norms_formula_and_says_so(told:
     assert "gradient of γ" not in str(lesson["steps"])
     panels = [p["norm"] for step in lesson["steps"] if step["maps"] for p in step["maps"]["panels"]]
     assert panels == ["batch", "layer", "instance", "group"]
+
+
+def test_weights_that_a_layer_does_not_have_are_not_told_as_learnt() -> None:
+    numbers = {"gamma": 1.0, "beta": 0.0, "positions": [[0, 0]], "shape": [1, 1, 1, 1]}
+    values = {stage: [[0.5]] for stage in ("input", "normalised", "output", "arriving", "leaving")}
+    flat = {"low": 0.0, "high": 1.0, "shares": [1.0]}
+    histograms = {stage: flat for stage in ("input", "normalised", "output")}
+    found = {**numbers, "values": values, "histograms": histograms, "is_batch": False}
+    for affine in (True, False):
+        told = _output(Scene("layer", {**found, "affine": affine}))["said"][0]
+        assert ("has learnt" in told["en"]) is affine
+        assert ("学到的值" in told["zh"]) is affine
 
 
 def test_a_network_without_maps_says_so_and_shows_what_there_is(told: Any) -> None:

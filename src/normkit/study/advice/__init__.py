@@ -10,7 +10,7 @@ from normkit.study.advice.limits import change, untested
 from normkit.study.advice.measured import Judged, mean
 from normkit.study.advice.use import batch, place, price, rate
 from normkit.study.bilingual import Text
-from normkit.study.context import Context
+from normkit.study.context import Context, Runs
 
 
 def advise(context: Context, judged: Judged) -> dict[str, Any]:
@@ -24,11 +24,9 @@ def advise(context: Context, judged: Judged) -> dict[str, Any]:
         judged: the verdicts as the results document has them.
     """
     runs = context.base_runs(context.plan.norms)
-    trained = [n for n in runs if runs[n] and not context.recipe.untrained(runs[n].values())]
+    trained, shared = _comparable(context, runs)
     if not trained:
         return {"norm": None, "points": [_point("norm", [nothing(context)])]}
-    # On the seeds that all of them have, so that none is chosen for having had the easier ones.
-    shared = set.intersection(*(set(runs[norm]) for norm in trained))
     validation = {norm: mean(runs[norm], "validation_error", shared) for norm in trained}
     ranked = sorted(trained, key=lambda norm: validation[norm])
     best = ranked[0]
@@ -43,6 +41,29 @@ def advise(context: Context, judged: Judged) -> dict[str, Any]:
         _point("untested", untested(context, ranked)),
     ]
     return {"norm": best, "points": [point for point in points if point["texts"]]}
+
+
+def _comparable(context: Context, runs: Runs) -> tuple[list[str], set[int]]:
+    """The arms that train, and the seeds that all of them have.
+
+    They are compared on these, so that none is chosen for having had the easier ones. An arm that
+    lost half its seeds or more, or has none in common with the rest, is left out.
+    """
+    planned = context.plan.seeds_of
+    arms = [
+        norm
+        for norm, by_seed in runs.items()
+        if 2 * len(by_seed) > len(planned(norm)) and not context.recipe.untrained(by_seed.values())
+    ]
+    kept: list[str] = []
+    shared: set[int] = set()
+    # Those with the most seeds first, which are the ones that count most.
+    for norm in sorted(arms, key=lambda norm: -len(runs[norm])):
+        common = set(runs[norm]) & shared if kept else set(runs[norm])
+        if common:
+            kept.append(norm)
+            shared = common
+    return [norm for norm in arms if norm in kept], shared
 
 
 def _point(id_: str, texts: Iterable[Text]) -> dict[str, Any]:

@@ -100,7 +100,8 @@ def judge(context: Context) -> Finding:
                 )
             censored = sum(a >= limit for a, _ in pairs)
             # Checkpoints lie 30 % apart.
-            effect = paired([math.log(a / b) for a, b in pairs], math.log(1.3))
+            missing = [math.nan] * (len(plan.seeds_of(norm)) - len(pairs))
+            effect = paired([*(math.log(a / b) for a, b in pairs), *missing], math.log(1.3))
             verdicts.append(
                 Verdict(
                     id=id_,

@@ -34,7 +34,8 @@ def judge(context: Context) -> Finding:
         seeds = plan.seeds_of(norm)
         # What the layer itself does needs neither a comparator nor training.
         undecided = recipe.no_comparator or recipe.untrained(runs[norm].values())
-        changes = paired([_change(record) for record in runs[norm].values()])
+        own = runs[norm]
+        changes = paired([_change(own[s]) if s in own else math.nan for s in seeds])
         outputs, ranks = (paired(differences(runs, norm, seeds, f)) for f in (_output, _rank))
         verdicts += [
             _verdict(plan, norm, "layer", changes, note=_largest_told(runs[norm])),
@@ -87,7 +88,8 @@ def _verdict(
 
 
 def _largest_told(by_seed: Mapping[int, Record]) -> Text | None:
-    largest = max((_largest_change(record) for record in by_seed.values()), default=math.nan)
+    changes = [_largest_change(record) for record in by_seed.values()]
+    largest = max((c for c in changes if math.isfinite(c)), default=math.nan)
     if not math.isfinite(largest):
         return None
     bound = f"{_rounded_up(largest):.1g}"

@@ -87,15 +87,15 @@ def _verdict(
 
 
 def changes(record: Record, field: str) -> list[float]:
-    """Logarithm of a quantity after training over that before it, of each layer."""
+    """Logarithm of a quantity after training over that before it, of each layer.
+
+    None where one of the two is missing, or the network did not call the same layers in both.
+    """
     found = record.probes["parameter_distribution"]
-    if "end" not in found:
+    before, after = (found.get(moment, {}).get(field, []) for moment in ("start", "end"))
+    if len(before) != len(after):
         return []
-    return [
-        math.log(after / before)
-        for before, after in zip(found["start"][field], found["end"][field], strict=True)
-        if before and after
-    ]
+    return [math.log(b / a) for a, b in zip(before, after, strict=True) if a and b]
 
 
 def growth(record: Record) -> float:

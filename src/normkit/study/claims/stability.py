@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
 from normkit.study.bilingual import Text, text
@@ -39,12 +39,11 @@ def judge(context: Context) -> Finding:
             ("own_lengths", along(recipe.rates[norm]), along(recipe.rates["none"])),
             ("between_steps", between_steps, between_steps),
         ):
+            seeds = [s for s in plan.seeds_of(norm) if s in runs[norm] and s in runs["none"]]
+            missing = [math.nan] * (len(plan.seeds_of(norm)) - len(seeds))
             ratios = [
-                log_ratio(runs[norm][s], of_norm, runs["none"][s], of_none)
-                if s in runs[norm] and s in runs["none"]
-                else math.nan
-                for s in plan.seeds_of(norm)
-            ]
+                log_ratio(runs[norm][s], of_norm, runs["none"][s], of_none) for s in seeds
+            ] + missing
             verdicts.append(
                 Verdict(
                     id=id_,
@@ -60,7 +59,10 @@ def judge(context: Context) -> Finding:
                     undecided=(None if id_ == "between_steps" else plan.no_gradient_steps)
                     or recipe.no_comparator
                     or recipe.untrained(runs[norm].values()),
-                    note=_overflows(runs, norm, of_norm, of_none),
+                    note=_overflows(
+                        {arm: [runs[arm][s] for s in seeds] for arm in ("none", norm)},
+                        (of_none, of_norm),
+                    ),
                 )
             )
     return Finding(verdicts, [_along_training(context, runs), _along_gradient(context, runs)])
@@ -98,17 +100,17 @@ def along(rate: float) -> Read:
     return spread
 
 
-def _overflows(runs: Runs, norm: str, of_norm: Read, of_none: Read) -> Text | None:
+def _overflows(runs: Mapping[str, Sequence[Record]], reads: tuple[Read, Read]) -> Text | None:
     """Told where a loss overflowed: such moments are in no average, though least steady of all."""
     counts = {
         arm: sum(
             read(record, moment) is None
-            for record in runs[arm].values()
+            for record in records
             for moment in record.probes["stability"]
         )
-        for arm, read in (("none", of_none), (norm, of_norm))
+        for (arm, records), read in zip(runs.items(), reads, strict=True)
     }
-    if of_norm is between_steps or not any(counts.values()):
+    if between_steps in reads or not any(counts.values()):
         return None
     arms = ", ".join(f"`{arm}` {count}" for arm, count in counts.items())
     return text(

@@ -23,7 +23,8 @@ def judge(context: Context) -> Finding:
     for norm in arms:
         if norm == "none":
             continue
-        worst = [deviation(record) for record in runs[norm].values()]
+        found = [deviation(record) for record in runs[norm].values()]
+        worst = [value for value in found if math.isfinite(value)]
         value = max(worst, default=math.nan)
         verdicts.append(
             Verdict(
@@ -34,7 +35,7 @@ def judge(context: Context) -> Finding:
                 ),
                 norm=norm,
                 primary=True,
-                effect=exact(value, len(worst)),
+                effect=exact(value, len(worst), len(plan.seeds_of(norm)) - len(worst)),
                 delta=TOLERANCE,
                 claimed="equal",
                 style="value",

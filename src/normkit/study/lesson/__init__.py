@@ -92,14 +92,20 @@ def _lead(scene: Scene, record: Record) -> list[Text]:
         )
     ]
     if not scene.is_batch:
+        weights, chinese = (
+            (" with its γ and β", "该层的 γ 与 β、")
+            if scene.is_affine
+            else (" with γ = 1 and β = 0, since it has none for each channel,", "")
+        )
         said.append(
             text(
                 f"The layer is a `{scene.found['type']}`. Batch norm's formula comes first all the "
-                "same, on the values that enter this layer, with its γ and β and with the "
-                "gradient that arrives at it; the other methods follow on the same values.",
+                f"same, on the values that enter this layer,{weights} and with the gradient that "
+                "arrives at it; the other methods follow on the same values.",
                 f"该层是 `{scene.found['type']}`。这里仍先讲批归一化的公式："
-                "输入该层的数值、该层的 γ 与 β、以及传到该层的梯度都是实测的；"
-                "其他方法随后用同样的数值计算。",
+                f"输入该层的数值、{chinese}以及传到该层的梯度都是实测的；"
+                + ("" if scene.is_affine else "该层没有每个通道各一个的 γ 与 β，这里取 1 与 0；")
+                + "其他方法随后用同样的数值计算。",
             )
         )
     return said

@@ -173,6 +173,14 @@ def _output(scene: Scene) -> dict[str, Any]:
                 "整个通道上的差别最大不过如此。",
             )
         )
+    learnt, learnt_chinese = (
+        ("these are the values that this network has learnt", "下面是这个网络学到的值")
+        if scene.is_affine
+        else (
+            "this layer has no such weights, so that they stay so",
+            "该层没有这样的权重，因此保持不变",
+        )
+    )
     return step(
         "output",
         text("4. γ and β, and the output", "4. γ、β 与输出"),
@@ -180,9 +188,9 @@ def _output(scene: Scene) -> dict[str, Any]:
             text(
                 "Mean 0 and variance 1 need not be what the next layer wants, so each channel has "
                 "two weights of its own: γ stretches it, β shifts it. Training starts with γ = 1 "
-                "and β = 0; these are the values that this network has learnt.",
+                f"and β = 0; {learnt}.",
                 "均值 0、方差 1 未必是下一层所需要的，因此每个通道另有两个权重：γ 负责缩放，"
-                "β 负责平移。训练开始时 γ = 1、β = 0；下面是这个网络学到的值。",
+                f"β 负责平移。训练开始时 γ = 1、β = 0；{learnt_chinese}。",
             )
         ],
         formulas=formulas,

@@ -28,6 +28,11 @@ class Scene:
         return bool(self.found["is_batch"])
 
     @property
+    def is_affine(self) -> bool:
+        """Whether the layer has a γ and a β for each channel; else they stand at 1 and 0."""
+        return bool(self.found["affine"])
+
+    @property
     def shape(self) -> tuple[int, int, int, int]:
         """Images, channels, height and width."""
         n, c, height, width = self.found["shape"]
