@@ -172,7 +172,7 @@ def test_weights_that_a_layer_does_not_have_are_not_told_as_learnt() -> None:
     numbers = {"gamma": 1.0, "beta": 0.0, "positions": [[0, 0]], "shape": [1, 1, 1, 1]}
     values = {stage: [[0.5]] for stage in ("input", "normalised", "output", "arriving", "leaving")}
     flat = {"low": 0.0, "high": 1.0, "shares": [1.0]}
-    histograms = {stage: flat for stage in ("input", "normalised", "output")}
+    histograms = dict.fromkeys(("input", "normalised", "output"), flat)
     found = {**numbers, "values": values, "histograms": histograms, "is_batch": False}
     for affine in (True, False):
         told = _output(Scene("layer", {**found, "affine": affine}))["said"][0]
