@@ -247,6 +247,15 @@ def test_a_claim_with_two_primary_verdicts_has_two_rows_and_one_answer(
     assert '<span class="outcome supported">' in head
 
 
+def test_what_was_not_measured_has_its_reason_in_the_table(short: dict[str, Any]) -> None:
+    verdict = short["claims"][0]["verdicts"][0]
+    verdict |= {"outcome": "inconclusive", "effect": None, "low": None, "high": None,
+                "note": {"en": "it cannot be set", "zh": "无法设定"}}  # fmt: skip
+    page = html(short)
+    table = page[page.index("<table") : page.index("</table>")]
+    assert "it cannot be set" in table
+
+
 def test_a_study_cut_short_says_so(short: dict[str, Any]) -> None:
     assert "Some trials are missing" not in html(short)
     short["complete"] = False

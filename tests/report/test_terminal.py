@@ -53,6 +53,14 @@ def test_chinese_output_has_chinese_words(document: dict[str, Any]) -> None:
     assert "supported" not in shown
 
 
+def test_what_was_not_measured_is_said_with_the_reason(document: dict[str, Any]) -> None:
+    verdict = document["claims"][0]["verdicts"][0]
+    verdict |= {"outcome": "inconclusive", "effect": None, "low": None, "high": None,
+                "note": {"en": "it cannot be set", "zh": "无法设定"}}  # fmt: skip
+    assert "it cannot be set" in text(document, width=300)
+    assert "无法设定" in text(document, "zh", 300)
+
+
 def test_what_is_missing_is_said(document: dict[str, Any]) -> None:
     document["complete"] = False
     document["recipe"]["found"] = False

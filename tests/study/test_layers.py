@@ -65,6 +65,7 @@ def test_outputs_are_taken_at_the_same_place_without_norms() -> None:
         model = after_the_activation(norm)
         assert [layer.output for layer in layers(model, IMAGES)] == [model[2]]
         assert norms(model, IMAGES) == ([model[2]] if norm == "batch" else [])
+        assert norms(model, IMAGES, stand_ins=True) == [model[2]]
 
 
 def test_the_classifier_is_the_last_layer() -> None:

@@ -148,7 +148,7 @@ def _picture(
     references = [
         (
             words.pick(reference["label"]),
-            formats.tick(reference["value"]),
+            formats.tick(float(f"{reference['value']:.3g}")),
             " ".join(f"{length:g}" for length in style.DASHES[index % len(style.DASHES)]),
         )
         for index, reference in enumerate(figure.get("references", []))

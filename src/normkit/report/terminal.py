@@ -115,6 +115,8 @@ def _cell(verdict: Verdict | None, words: Words) -> list[str]:
     shown = VerdictText.of(verdict, words)
     mark = " †" if verdict["exploratory"] else ""
     outcome = f"{SIGNS[verdict['outcome']]} {words(verdict['outcome'])}{mark}"
+    if verdict["effect"] is None and verdict["note"]:
+        return [outcome, words.pick(verdict["note"])]
     return [line for line in (outcome, shown.effect, shown.interval) if line]
 
 

@@ -103,7 +103,9 @@ def _layers(model: nn.Module, images: Tensor) -> list[Layer]:
     return found
 
 
-def norms(model: nn.Module, images: Tensor, followed: bool = False) -> list[nn.Module]:
+def norms(
+    model: nn.Module, images: Tensor, followed: bool = False, stand_ins: bool = False
+) -> list[nn.Module]:
     """The norm layers of a network in the order in which they are called.
 
     Args:
@@ -111,13 +113,14 @@ def norms(model: nn.Module, images: Tensor, followed: bool = False) -> list[nn.M
         images: one batch, `(N, C, H, W)`.
         followed: only those through which a batch can be followed, there and back: called once, and
             with the output depending on them.
+        stand_ins: also what stands in their place in a network without norms.
     """
     if isinstance(model, Classifier):
         return [layer.norm for layer in layers(model, images) if layer.norm is not None]
     return [
         call.module
         for call in _called(model, images)
-        if isinstance(call.module, NORMS)
+        if isinstance(call.module, (*NORMS, Identity) if stand_ins else NORMS)
         and (not followed or (call.depended_on and call.times == 1))
     ]
 

@@ -219,7 +219,7 @@ def _lesson(scene: Scene) -> dict[str, Any]:
 
 def _distributions(scene: Scene) -> dict[str, Any]:
     images, _ = scene.batch
-    watched = norms(scene.model, images)
+    watched = norms(scene.model, images, stand_ins=True)
     place = len(watched) // 2
     found = distribution(scene.model, watched[place], images) if watched else None
     return {"layer": place + 1, "found": found}

@@ -258,6 +258,13 @@ def test_dollar_signs_are_not_formulas() -> None:
     assert "$\\batch$ &amp; &lt;b&gt;" in drawn(figure).panels[0].svg
 
 
+def test_what_is_counted_has_no_tick_between_two() -> None:
+    for kind, whole in ((int, True), (float, False)):
+        rows = [{"norm": "none", "x": kind(x), "y": 1e6} for x in range(1, 5)]
+        ticks = words_in(drawn(small(rows=rows)).panels[0].svg)
+        assert any(tick.endswith(".5") for tick in ticks) is not whole
+
+
 def test_names_in_any_script_are_left_to_the_browsers_fonts() -> None:
     figure = small(kind="points")
     figure["x"] = {**figure["x"], "field": "norm", "scale": "category"}

@@ -40,6 +40,13 @@ def test_panels_come_in_pairs_and_moments_in_order() -> None:
     ]  # fmt: skip
 
 
+def test_the_panels_of_none_are_explained_where_they_are_drawn() -> None:
+    for norms in (("none", "batch"), ("batch",)):
+        [figure] = figures({norm: Trial(**{"0": at(FOUND)}) for norm in norms})
+        assert ("`none` changes nothing" in figure["caption"]["en"]) is ("none" in norms)
+        assert ("不作任何改变" in figure["caption"]["zh"]) is ("none" in norms)
+
+
 def test_a_moment_without_finite_values_is_left_out() -> None:
     told = rows(batch=Trial(**{"0": at(FOUND), "4": at(None)}))
     assert {row["step"] for row in told} == {0}

@@ -173,6 +173,7 @@ def _axes(canvas: Canvas, view: View, facet: str | None, slanted: bool) -> None:
             view.x,
             view.x_limits[facet],
             7 if len(view.facets) == 1 else 3 if view.ridged else 4,
+            whole=all(isinstance(row[view.x["field"]], int) for row in view.rows),
         )
         places = points.distinct_places(view)
         if view.kind == "points" and len(places) <= _FEW_PLACES:
@@ -185,14 +186,22 @@ def _anchor(axes: Axes) -> None:
         label.set(horizontalalignment="right", verticalalignment="top", rotation_mode="anchor")
 
 
-def _ticks(axis: DrawnAxis, along: Axis, limits: tuple[float, float] | None, most: int) -> None:
+def _ticks(
+    axis: DrawnAxis,
+    along: Axis,
+    limits: tuple[float, float] | None,
+    most: int,
+    whole: bool = False,
+) -> None:
     low, high = limits or (0.0, 1.0)
     decades = math.log10(high / low) if along["scale"] == "log" else 0.0
     if decades >= 1:
         few = decades < 2 and most > 4
         axis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,), numticks=most))
     else:
-        axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]))
+        # Layers are counted: there is none between two.
+        steps = [1, 2, 5, 10] if whole else [1, 2, 2.5, 5, 10]
+        axis.set_major_locator(MaxNLocator(most, steps=steps, integer=whole))
     axis.set_minor_locator(NullLocator())
     label = formats.power if decades > _MANY_DECADES else formats.tick
     axis.set_major_formatter(FuncFormatter(lambda at, _: label(at)))

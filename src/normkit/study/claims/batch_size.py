@@ -176,8 +176,8 @@ CLAIM = Claim(
             "在这些图像上，即使小到这里所试的最小批量也无妨。",
         ),
         "inconclusive": text(
-            "Small batches may hurt, by less than this run could see.",
-            "小批量可能有害，但程度小于本次实验所能分辨。",
+            "Whether small batches hurt these seeds cannot tell: keep the batch, or run more.",
+            "这些随机种子无法判断小批量是否有害：请保持批量，或增加随机种子。",
         ),
     },
     judge=judge,

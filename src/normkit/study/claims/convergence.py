@@ -235,9 +235,10 @@ CLAIM = Claim(
     ),
     advice={
         "supported": text(
-            "Use the norm together with its own, larger rate; keeping the rate of the network "
-            "without norm gives part of the gain away.",
-            "使用归一化时也要换上它自己的、更大的学习率；沿用无归一化网络的学习率会丢掉一部分收益。",
+            "Use the norm at a rate that is tuned for it: the verdicts at the same rate tell what "
+            "keeping the one of the network without norm would give away.",
+            "使用归一化时请为它单独调学习率：沿用无归一化网络的学习率会丢掉多少收益，"
+            "见“都用无归一化时的最佳学习率”的各项结论。",
         ),
         "refuted": text(
             "Do not expect faster training from this norm here; choose it for other reasons.",

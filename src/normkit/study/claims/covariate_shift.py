@@ -228,9 +228,9 @@ CLAIM = Claim(
             "在这里有归一化时偏移更小；但这本身不说明训练因此受益：请看“加速收敛”。",
         ),
         "refuted": text(
-            "Whatever the norm does for you here, it is not this: do not choose it, or place it, "
-            "for the sake of covariate shift.",
-            "无论它在这里带来什么好处，都不是这个原因：不要为了协变量偏移而选择或摆放它。",
+            "Gradients agree no better with the norm here: do not choose it, or place it, for the "
+            "sake of covariate shift.",
+            "在这里有归一化时梯度并不更一致：不要为了协变量偏移而选择或摆放它。",
         ),
         "inconclusive": text(
             "The difference is within the spread of the seeds; nothing hangs on it.",

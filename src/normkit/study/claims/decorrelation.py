@@ -6,6 +6,7 @@ import math
 import statistics
 from collections.abc import Iterable, Mapping
 
+from normkit.report import formats
 from normkit.study.bilingual import Text, text
 from normkit.study.claim import Axis, Claim, Finding, Plot, band
 from normkit.study.context import Context, Runs, differences
@@ -92,7 +93,7 @@ def _largest_told(by_seed: Mapping[int, Record]) -> Text | None:
     largest = max((c for c in changes if math.isfinite(c)), default=math.nan)
     if not math.isfinite(largest):
         return None
-    bound = f"{_rounded_up(largest):.1g}"
+    bound = formats.number(_rounded_up(largest))
     return text(
         f"no coefficient changed by more than {bound}",
         f"任何一个相关系数的变化都不超过 {bound}",

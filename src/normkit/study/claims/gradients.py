@@ -7,8 +7,10 @@ import math
 from normkit.study.bilingual import Text, text
 from normkit.study.claim import Axis, Claim, Finding, Plot
 from normkit.study.context import Context
+from normkit.study.plan import Plan
 from normkit.study.record import Record
 from normkit.study.verdict import Verdict, paired
+from normkit.user_code import is_spec
 
 DELTA = 0.05
 """Smallest difference of slopes that matters, in decades per layer: a factor 40 over 32 layers."""
@@ -16,10 +18,18 @@ DELTA = 0.05
 VANISHED, EXPLODED = 1e-3, 1e3
 """Gradient norm at a layer's output, relative to the last layer's."""
 
-STARTS: dict[str, Text] = {
-    "default": text("PyTorch's default initialisation", "PyTorch 默认初始化"),
-    "he": text("He initialisation", "He 初始化"),
-}
+STARTS = ("default", "he")
+
+
+def starts_told(plan: Plan) -> dict[str, Text]:
+    """The initialisations in words: a network of the user's may have one of its own."""
+    own = is_spec(plan.prototype.model)
+    return {
+        "default": text("the network's own initialisation", "网络自身的初始化")
+        if own
+        else text("PyTorch's default initialisation", "PyTorch 默认初始化"),
+        "he": text("He initialisation", "He 初始化"),
+    }
 
 
 def judge(context: Context) -> Finding:
@@ -47,7 +57,7 @@ def judge(context: Context) -> Finding:
         if norm == "none":
             continue
         seeds = plan.seeds_of(norm)
-        for init, name in STARTS.items():
+        for init, name in starts_told(plan).items():
             verdicts.append(
                 _verdict(
                     context,
@@ -165,7 +175,7 @@ def _profiles(context: Context, start: Runs) -> dict[str, object]:
         low="low",
         high="high",
         facet="init",
-        facets=STARTS,
+        facets=starts_told(context.plan),
         references=[{"axis": "y", "value": 1.0, "label": text("steady", "稳定")}],
         rows=rows,
     ).to_dict()
@@ -203,7 +213,7 @@ def _shares(context: Context, start: Runs) -> dict[str, object]:
         y=Axis("norm", text("norm", "归一化方法"), "category"),
         series=None,
         facet="init",
-        facets=STARTS,
+        facets=starts_told(context.plan),
         value={"field": "share", "label": text("share of layers", "层的比例"), "format": "percent"},
         rows=rows,
     ).to_dict()
@@ -221,10 +231,11 @@ CLAIM = Claim(
     measured=text(
         "The gradient with respect to every layer's output, before training, over a sweep of "
         "depths; the slope of its log norm per layer, signs left out, paired by seed. Judged with "
-        "PyTorch's default initialisation, which is what most networks get; He's stands beside "
-        "it. A difference of 0.05 decades per layer matters.",
+        "the network's own initialisation, PyTorch's default in normkit's networks, which is what "
+        "most get; He's stands beside it. A difference of 0.05 decades per layer matters.",
         "在训练前、不同深度下，测量损失对每层输出的梯度，取其范数的对数随层数变化的斜率（不计正负），"
-        "按随机种子配对。以 PyTorch 默认初始化评判（多数网络就是这样），He 初始化的结果列在旁边。"
+        "按随机种子配对。以网络自身的初始化评判（normkit 的模型用 PyTorch 默认初始化，"
+        "多数网络就是这样），He 初始化的结果列在旁边。"
         "每层相差 0.05 个数量级才算有意义。",
     ),
     contested=text(
@@ -236,16 +247,16 @@ CLAIM = Claim(
     ),
     advice={
         "supported": text(
-            "If you keep PyTorch's default initialisation in a deep plain network, a norm rescues "
-            "it; for very deep ones add residual connections, and look at the figure: under batch "
-            "norm the gradient itself grows with depth.",
-            "深层普通网络若沿用 PyTorch 默认初始化，归一化能救它；更深时请加残差连接，"
-            "并请看图：在批归一化下梯度自身会随深度增长。",
+            "If you keep this initialisation, the norm keeps gradients steady; see whether He's, "
+            "beside it, does so without one. For very deep networks add residual connections, and "
+            "look at the figure: under batch norm the gradient itself grows with depth.",
+            "若沿用这种初始化，归一化能使梯度保持平稳；请看旁边的 He 初始化是否不用归一化也能做到。"
+            "网络很深时请加残差连接，并请看图：在批归一化下梯度自身会随深度增长。",
         ),
         "refuted": text(
-            "Gradients were steady without it: change the initialisation or add residual "
-            "connections before adding a norm for this reason.",
-            "没有它梯度也稳定：若只为此目的，请先改初始化或加残差连接。",
+            "Gradients were steady without it, or no steadier with it: change the initialisation "
+            "or add residual connections before adding a norm for this reason.",
+            "没有它梯度也平稳，或者有了它也并不更平稳：若只为此目的，请先改初始化或加残差连接。",
         ),
         "inconclusive": text(
             "Look at the profile below for your depth; the verdict needs more seeds.",

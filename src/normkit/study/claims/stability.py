@@ -19,6 +19,12 @@ PROBE = ("stability",)
 DELTA = math.log(0.8)
 """Smallest ratio of spreads that matters: a fifth less."""
 
+APART = text(
+    "the arms have less than a quarter of a decade of training loss in common",
+    "两者共同经过的训练损失不足四分之一个数量级",
+)
+"""Told where there is no training loss to compare at."""
+
 REACH = 10.0
 """The longest step looked at, as a multiple of the rate: what momentum 0.9 adds up to."""
 
@@ -58,7 +64,8 @@ def judge(context: Context) -> Finding:
                     exploratory=plan.is_exploratory(norm),
                     undecided=(None if id_ == "between_steps" else plan.no_gradient_steps)
                     or recipe.no_comparator
-                    or recipe.untrained(runs[norm].values()),
+                    or recipe.untrained(runs[norm].values())
+                    or (None if any(map(math.isfinite, ratios)) else APART),
                     note=_overflows(
                         {arm: [runs[arm][s] for s in seeds] for arm in ("none", norm)},
                         (of_none, of_norm),
@@ -162,16 +169,12 @@ def log_ratio(norm: Record, of_norm: Read, none: Record, of_none: Read) -> float
 
 
 def levels(curves: Sequence[Curve]) -> list[float]:
-    """Logarithms of training losses a quarter of a decade apart, from what all have passed.
-
-    Where that is less than such a step, the middle of it.
-    """
+    """Logarithms of training losses a quarter of a decade apart, from what all have passed."""
     lowest = max(min(loss for loss, _ in points) for points in curves)
     highest = min(max(loss for loss, _ in points) for points in curves)
     step = math.log(10) / 4
     first, last = math.ceil(lowest / step), math.floor(highest / step)
-    found = [step * i for i in range(first, last + 1)]
-    return found or ([(lowest + highest) / 2] if lowest < highest else [])
+    return [step * i for i in range(first, last + 1)]
 
 
 def _along_training(context: Context, runs: Runs) -> dict[str, object]:
@@ -272,23 +275,24 @@ CLAIM = Claim(
     measured=text(
         "All through training, on a fixed batch: how far the loss ranges along its own gradient, "
         "over step lengths from a learning rate to ten times it, which is what momentum adds up "
-        "to. Read at equal training losses, a quarter of a decade apart (or in the middle of what "
-        "both have passed, where that is less), and averaged; the ratio of the norm's spread to "
-        "that without norm is paired by seed. Judged over the same step lengths for both, those of "
-        "the best rate of `none`; beside it, over each arm's own, and the spread of the loss from "
-        "one training step to the next. A fifth less matters.",
+        "to. Read at equal training losses, a quarter of a decade apart, and averaged; the ratio "
+        "of the norm's spread to that without norm is paired by seed. Judged over the same step "
+        "lengths for both, those of the best rate of `none`; beside it, over each arm's own, and "
+        "the spread of the loss from one training step to the next. A fifth less matters.",
         "在整个训练过程中、固定的一个批次上：沿损失自身的梯度方向，步长从学习率到其十倍"
         "（动量累积的效果），损失的变化范围有多大。"
-        "在相同的训练损失处读取（每四分之一个数量级一次；共同经过的范围不足一级时取其中点）再取平均；"
+        "在相同的训练损失处读取（每四分之一个数量级一次）再取平均；"
         "按随机种子配对，取有归一化与无归一化之比。评判时两者步长相同（`none` 的最佳学习率）；"
         "旁边列出各用自己学习率的结果，以及相邻训练步之间损失的波动。至少小五分之一才算有意义。",
     ),
     contested=text(
         "Santurkar et al. (2018) hold that a smoother landscape is how batch norm works at all, "
         "not less covariate shift. Smoother at equal steps does not mean steadier in use: a larger "
-        "rate spends what was gained. Look at all three.",
+        "rate spends what was gained. A range counts a useful descent as much as an overshoot: the "
+        "second figure tells which it is. Look at all three.",
         "Santurkar 等（2018）认为，更平滑的损失曲面才是批归一化起作用的原因，而不是减少协变量偏移。"
-        "步长相同时更平滑，不等于实际使用时更稳定：更大的学习率会把好处用掉。请三者都看。",
+        "步长相同时更平滑，不等于实际使用时更稳定：更大的学习率会把好处用掉。"
+        "变化范围既包括有用的下降，也包括冲过头：究竟是哪一种，请看第二张图。请三者都看。",
     ),
     advice={
         "supported": text(

@@ -35,6 +35,7 @@ def figures(records: Mapping[str, Record | None]) -> list[dict[str, Any]]:
     # Panels in pairs, though the rows of a norm come moment by moment.
     order = {panel: place for place, panel in enumerate(facets)}
     rows.sort(key=lambda row: (order[row["panel"]], row["step"]))
+    with_none = "none before" in facets
     layer = ", ".join(str(number) for number in sorted(layers))
     return [
         Plot(
@@ -45,12 +46,13 @@ def figures(records: Mapping[str, Record | None]) -> list[dict[str, Any]]:
                 "and as they leave it (γ and β included), in one trial of each norm, at its own "
                 "best rate. Each panel has an axis of its own; from top to bottom, the step of "
                 "training. Each histogram has 31 bins between its own ends, half a per cent on "
-                "either side left out, and is drawn as high as its highest bin. `none` changes "
-                "nothing, so its two panels are the same.",
+                "either side left out, and is drawn as high as its highest bin."
+                + " `none` changes nothing, so its two panels are the same."
+                * with_none,
                 f"第 {layer} 层在同一批图像上的全部数值：输入归一化层时与输出时（含 γ 与 β）；"
                 "每种方法一次试验，用各自的最佳学习率。各小图有各自的横轴；从上到下为训练步数。"
                 "每个直方图在自己的两端之间等分为 31 个区间，两端各略去 0.5 %，"
-                "高度按其最高的区间缩放。`none` 不作任何改变，因此两幅小图相同。",
+                "高度按其最高的区间缩放。" + "`none` 不作任何改变，因此两幅小图相同。" * with_none,
             ),
             kind="ridges",
             x=Axis("value", text("value", "数值")),
