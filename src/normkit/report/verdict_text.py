@@ -29,12 +29,13 @@ class VerdictText:
             interval = ""  # What is counted, or an identity, has no interval.
         share = confidence.of(verdict) if interval else None
         unit = words.pick(verdict["unit"])
+        # A unit in Chinese parentheses brings its own space.
+        spaced = unit if unit.startswith("\uff08") else f" {unit}"
         # Factors of ten and percentage points already say what they are.
-        named = f" {unit}" if unit and style in ("difference", "value") else ""
+        named = spaced if unit and style in ("difference", "value") else ""
         threshold = formats.threshold(verdict, points)
         if unit and style in ("difference", "value", "ratio"):
-            # A unit in Chinese parentheses brings its own space.
-            threshold += unit if unit.startswith("\uff08") else f" {unit}"
+            threshold += spaced
         return cls(
             effect + named if verdict["effect"] is not None else effect,
             interval,

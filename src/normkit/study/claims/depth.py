@@ -138,7 +138,8 @@ def _verdict(
         exploratory=plan.is_exploratory(norm),
         undecided=undecided or context.recipe.nothing_learned,
         note=text(
-            f"{capped} networks still trained at {top} layers, the deepest tried",
+            f"{capped} network{'s' * (capped > 1)} still trained at {top} layers, the deepest "
+            "tried",
             f"{capped} 个网络在所试的最大深度 {top} 层仍能训练",
         )
         if capped

@@ -93,7 +93,7 @@ def judge(context: Context) -> Finding:
                 depends=("threshold",),
                 exploratory=plan.is_exploratory(norm),
                 note=text(
-                    f"{capped} runs still trained at the top of the grid",
+                    f"{capped} run{'s' * (capped > 1)} still trained at the top of the grid",
                     f"{capped} 次运行在网格最大值处仍能训练",
                 )
                 if capped
