@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import pytest
 
 from normkit.study.claims.stability import (
+    _along_training,
     _overflows,
     along,
     at,
@@ -88,6 +90,17 @@ def test_levels_lie_where_all_arms_have_been() -> None:
 
 def test_where_arms_have_less_than_a_step_in_common_there_is_nothing_to_compare_at() -> None:
     assert levels([[(0.83, 0.0), (0.70, 0.0)], [(0.84, 0.0), (-2.0, 0.0)]]) == []
+
+
+def test_the_figure_shows_what_most_seeds_have_passed() -> None:
+    trained, never = run({2.3: 1.0, 1.0: 1.0, 0.5: 1.0}), run({2.3: 1.0, 2.29: 1.0})
+    context = SimpleNamespace(recipe=SimpleNamespace(rates={"none": 0.1, "batch": 0.1}))
+    for records, shown in (([trained, trained, never], True), ([trained, never, never], False)):
+        runs = {"none": dict(enumerate(records))}
+        rows = _along_training(context, runs)["rows"]
+        found = [row for row in rows if row["which"] == "between_steps"]
+        assert bool(found) is shown
+        assert all(row["seeds"] == 2 for row in found)
 
 
 def test_the_ratio_does_not_depend_on_how_fast_an_arm_got_there() -> None:

@@ -187,9 +187,8 @@ def _along_training(context: Context, runs: Runs) -> dict[str, object]:
     for which, read in reads.items():
         for norm, by_seed in runs.items():
             curves = [c for record in by_seed.values() if (c := curve(record, read(norm)))]
-            if not curves:
-                continue
-            for level in levels(curves):
+            # What most seeds have passed: one that never trained is not to hide the others.
+            for level in sorted({level for c in curves for level in levels([c])}):
                 values = [math.exp(v) for c in curves if (v := at(c, level)) is not None]
                 if 2 * len(values) > len(by_seed):
                     rows.append(
@@ -207,11 +206,12 @@ def _along_training(context: Context, runs: Runs) -> dict[str, object]:
             "At equal training loss, in nats; training goes from right to left. Along the "
             f"gradient: the loss after one step of {context.recipe.rates['none']:g} to ten times "
             "that (the best rate of `none`), or of each norm's own best rate to ten times that, "
-            "highest minus lowest. Geometric mean over seeds; the band spans all.",
+            "highest minus lowest. Geometric mean over the seeds that came so far, where these are "
+            "most; the band spans them.",
             "在相同训练损失处比较，单位 nat；训练从右向左进行。沿梯度方向：步长从 "
             f"{context.recipe.rates['none']:g}（`none` 的最佳学习率）到其十倍，"
             "或从各自的最佳学习率到其十倍，走一步之后损失的最大值减最小值。"
-            "对随机种子取几何平均，色带为全部范围。",
+            "对走到该处的随机种子取几何平均（须超过半数），色带为它们的范围。",
         ),
         kind="lines",
         x=Axis("train_loss", text("training loss, nats", "训练损失（nat）"), "log"),
