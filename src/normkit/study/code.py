@@ -1,13 +1,22 @@
-"""normkit's own code, as a digest: by it two studies of different code are told apart."""
+"""normkit's own code, as a digest: by it trials and studies of different code are told apart."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import normkit
 
 _SHOWING = ("cli", "report")
+
+
+def digest_of(files: Iterable[Path], package: Path) -> str:
+    """A digest of files of a package, their places in it and what they hold."""
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.relative_to(package).as_posix().encode() + file.read_bytes())
+    return digest.hexdigest()
 
 
 def code_digest(package: Path | None = None) -> str:
@@ -17,9 +26,6 @@ def code_digest(package: Path | None = None) -> str:
         package: the folder of the code; normkit's own unless given.
     """
     package = package or Path(normkit.__file__).parent
-    digest = hashlib.sha256()
-    for file in sorted(package.rglob("*.py")):
-        name = file.relative_to(package)
-        if name.parts[0] not in _SHOWING:
-            digest.update(name.as_posix().encode() + file.read_bytes())
-    return digest.hexdigest()[:20]
+    files = sorted(package.rglob("*.py"))
+    making = [f for f in files if f.relative_to(package).parts[0] not in _SHOWING]
+    return digest_of(making, package)[:20]

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import torch
 
 import normkit
+from normkit.study.code import digest_of
 
 # The code that decides what a trial computes and what its probes measure. A change in any of it
 # gives every trial a new name, so changed code never reuses old results.
@@ -40,12 +41,12 @@ _TRAINING_CODE = (
 def code_version() -> str:
     """The versions, and a digest of the code, that a trial's numbers depend on."""
     package = Path(normkit.__file__).parent
-    digest = hashlib.sha256()
-    for room in _TRAINING_CODE:
-        path = package / room
-        for file in [path] if path.is_file() else sorted(path.rglob("*.py")):
-            digest.update(str(file.relative_to(package)).encode() + file.read_bytes())
-    return f"normkit {normkit.__version__}+{digest.hexdigest()[:12]}, torch {torch.__version__}"
+    rooms = [package / room for room in _TRAINING_CODE]
+    files = [
+        f for room in rooms for f in ([room] if room.is_file() else sorted(room.rglob("*.py")))
+    ]
+    digest = digest_of(files, package)[:12]
+    return f"normkit {normkit.__version__}+{digest}, torch {torch.__version__}"
 
 
 @dataclass(frozen=True, kw_only=True)
