@@ -14,14 +14,25 @@ from normkit._version import __version__
 if TYPE_CHECKING:
     from normkit import functional, nn
     from normkit.nn.catalogue import catalogue, make
+    from normkit.nn.running import accumulate
     from normkit.study import Study, StudyResult
 
-__all__ = ["Study", "StudyResult", "__version__", "catalogue", "functional", "make", "nn"]
+__all__ = [
+    "Study",
+    "StudyResult",
+    "__version__",
+    "accumulate",
+    "catalogue",
+    "functional",
+    "make",
+    "nn",
+]
 
 # Public name → the module that holds it. Loaded on first use, so that `import normkit` stays light.
 _HOMES = {
     "Study": "normkit.study",
     "StudyResult": "normkit.study",
+    "accumulate": "normkit.nn.running",
     "catalogue": "normkit.nn.catalogue",
     "make": "normkit.nn.catalogue",
 }

@@ -20,8 +20,11 @@ def test_arguments_and_defaults_are_those_of_pytorch(name: str) -> None:
     assert pairs == [(p.name, p.default) for p in theirs]
 
 
+MASKED = ["batch_norm", "group_norm", "instance_norm"]
+
+
 @pytest.mark.parametrize("name", [*NAMES, "channel_layer_norm", "channel_rms_norm"])
-def test_act_and_residual_are_added_by_keyword(name: str) -> None:
+def test_act_residual_and_mask_are_added_by_keyword(name: str) -> None:
     parameters = inspect.signature(getattr(functional, name)).parameters.values()
     added = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
-    assert added == ["act", "residual"]
+    assert added == ["act", "residual", *(["mask"] if name in MASKED else [])]

@@ -1,4 +1,4 @@
-"""The problems that every layer is put to: a layer, PyTorch's layer, and the formula."""
+"""The layers that PyTorch has too: ours beside theirs."""
 
 from __future__ import annotations
 
@@ -21,16 +21,9 @@ class Problem:
     """Makes our layer; takes `act` and `dtype`."""
     theirs: Callable[..., torch.nn.Module]
     """Makes PyTorch's layer; takes `dtype`."""
-    axes: tuple[int, ...]
-    """What a statistic is taken over, of the input or, with groups, of (N, G, C / G, *)."""
     shape: tuple[int, ...]
-    groups: int | None = None
-    centres: bool = True
     last: bool = False
     """Whether PyTorch's layer wants the channels last."""
-    trailing: bool = False
-    """Whether γ and β have the shape of the trailing dimensions."""
-    eps: float = 1e-5
 
     def sample(self, dtype: torch.dtype = torch.float64) -> Tensor:
         """An input whose channels are neither centred nor of unit variance."""
@@ -45,32 +38,11 @@ class Problem:
             return layer(x.movedim(1, -1)).movedim(-1, 1)
         return layer(x)
 
-    def formula(self, x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
-        """The definition, in the precision of `x`."""
-        grouped = x
-        if self.groups is not None:
-            channels = x.shape[1] // self.groups
-            grouped = x.reshape(x.shape[0], self.groups, channels, *x.shape[2:])
-        count = 1
-        for axis in self.axes:
-            count = count * grouped.shape[axis]
-        mean = grouped.sum(self.axes, keepdim=True) / count if self.centres else 0.0
-        centred = grouped - mean
-        variance = (centred**2).sum(self.axes, keepdim=True) / count
-        y = (centred / (variance + self.eps) ** 0.5).reshape(x.shape)
-        ones = () if self.trailing else (1,) * self.dims
-        if weight is not None:
-            y = y * (weight if self.trailing else weight.reshape(-1, *ones))
-        if bias is not None:
-            y = y + (bias if self.trailing else bias.reshape(-1, *ones))
-        return y
-
 
 def _problems() -> list[Problem]:
     problems = []
     for dims, positions in MAPS.items():
         shape = (5, 6, *positions)
-        over_map = tuple(range(2, dims + 2))
         ours = {name: getattr(nn, f"{name}{dims}d") for name in ("BatchNorm", "InstanceNorm")}
         theirs = {name: getattr(torch.nn, f"{name}{dims}d") for name in ours}
         channel_layer = getattr(nn, f"LayerNorm{dims}d")
@@ -80,36 +52,30 @@ def _problems() -> list[Problem]:
                 f"batch-{dims}d",
                 lambda make=ours["BatchNorm"], **k: make(6, **k),
                 lambda make=theirs["BatchNorm"], **k: make(6, **k),
-                axes=(0, *over_map),
                 shape=shape,
             ),
             Problem(
                 f"instance-{dims}d",
                 lambda make=ours["InstanceNorm"], **k: make(6, affine=True, **k),
                 lambda make=theirs["InstanceNorm"], **k: make(6, affine=True, **k),
-                axes=over_map,
                 shape=shape,
             ),
             Problem(
                 f"group-{dims}d",
                 lambda **k: nn.GroupNorm(3, 6, **k),
                 lambda **k: torch.nn.GroupNorm(3, 6, **k),
-                axes=tuple(range(2, dims + 3)),
                 shape=shape,
-                groups=3,
             ),
             Problem(
                 f"layer-{dims}d",
                 lambda **k: nn.GroupNorm(1, 6, **k),
                 lambda **k: torch.nn.GroupNorm(1, 6, **k),
-                axes=(1, *over_map),
                 shape=shape,
             ),
             Problem(
                 f"channel_layer-{dims}d",
                 lambda make=channel_layer, **k: make(6, **k),
                 lambda **k: torch.nn.LayerNorm(6, **k),
-                axes=(1,),
                 shape=shape,
                 last=True,
             ),
@@ -117,9 +83,7 @@ def _problems() -> list[Problem]:
                 f"rms-{dims}d",
                 lambda make=channel_rms, **k: make(6, **k),
                 lambda **k: torch.nn.RMSNorm(6, eps=1e-5, **k),
-                axes=(1,),
                 shape=shape,
-                centres=False,
                 last=True,
             ),
         ]
@@ -129,48 +93,37 @@ def _problems() -> list[Problem]:
             "batch-features",
             lambda **k: nn.BatchNorm1d(6, **k),
             lambda **k: torch.nn.BatchNorm1d(6, **k),
-            axes=(0,),
             shape=features,
         ),
         Problem(
             "group-features",
             lambda **k: nn.GroupNorm(3, 6, **k),
             lambda **k: torch.nn.GroupNorm(3, 6, **k),
-            axes=(2,),
             shape=features,
-            groups=3,
         ),
         Problem(
             "channel_layer-features",
             lambda **k: nn.LayerNorm1d(6, **k),
             lambda **k: torch.nn.LayerNorm(6, **k),
-            axes=(1,),
             shape=features,
         ),
         Problem(
             "rms-features",
             lambda **k: nn.RMSNorm1d(6, **k),
             lambda **k: torch.nn.RMSNorm(6, eps=1e-5, **k),
-            axes=(1,),
             shape=features,
-            centres=False,
         ),
         Problem(
             "trailing_layer",
             lambda **k: nn.LayerNorm((4, 3), **k),
             lambda **k: torch.nn.LayerNorm((4, 3), **k),
-            axes=(2, 3),
             shape=(5, 6, 4, 3),
-            trailing=True,
         ),
         Problem(
             "trailing_rms",
             lambda **k: nn.RMSNorm((4, 3), eps=1e-5, **k),
             lambda **k: torch.nn.RMSNorm((4, 3), eps=1e-5, **k),
-            axes=(2, 3),
             shape=(5, 6, 4, 3),
-            centres=False,
-            trailing=True,
         ),
     ]
     return problems

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from normkit.functional.activation import Activation, finish
-from normkit.functional.checks import check_input, check_per_channel, check_several
+from normkit.functional.checks import (
+    check_input,
+    check_mask,
+    check_per_channel,
+    check_several,
+)
+from normkit.functional.running import update_running_
 from normkit.functional.statistics import (
+    Moments,
     at_least_float32,
     centred_moments,
     in_precision_of,
+    kept_count,
     per_channel,
-    scale_and_shift,
-    update_running_,
+    standardised,
+    unbiased,
     value_count,
 )
 
@@ -30,13 +37,13 @@ def batch_norm(
     *,
     act: Activation = None,
     residual: Tensor | None = None,
+    mask: Tensor | None = None,
 ) -> Tensor:
     """Standardises each channel over the batch and all positions.
 
     y = act(γ · (x − μ) / √(σ² + ε) + β + residual), with μ and σ² per channel over `(N, *)`;
-    in evaluation μ and σ² are the running statistics.
-    Under the transforms of `torch.func` train without running statistics: PyTorch does not let
-    a transformed function update them.
+    in evaluation μ and σ² are the running statistics. What moves these and what does not, such as
+    a batch with a NaN in it, is told in `normkit.functional.running`.
 
     Args:
         input: `(N, C, *)`.
@@ -49,6 +56,8 @@ def batch_norm(
         eps: ε, added to the variance.
         act: the activation: None, a name, or a module or function.
         residual: added before the activation, of the shape of `input`.
+        mask: True where a value counts, `(N)`, `(N, *)` or `(N, 1, *)`; the others are normalised
+            too, but left out of the statistics. None counts all.
 
     Returns:
         `(N, C, *)`, in the dtype and memory format of `input`.
@@ -57,6 +66,7 @@ def batch_norm(
         ValueError: one value per channel in training; no running statistics in evaluation;
             a vector that does not have C values; a residual of another shape.
 
+    >>> import torch
     >>> x = torch.randn(8, 4, 5, 5) * 3 + 1
     >>> y = batch_norm(x, None, None, training=True)
     >>> torch.allclose(y.mean((0, 2, 3)), torch.zeros(4), atol=1e-5)
@@ -66,6 +76,20 @@ def batch_norm(
 
     Paper: Ioffe and Szegedy, "Batch Normalization", 2015, https://arxiv.org/abs/1502.03167
     """
+    if training:
+        y, moments = batch_norm_of_batch(
+            input, weight, bias, eps, act=act, residual=residual, mask=mask
+        )
+        check_per_channel(
+            "batch_norm", input.shape[1], running_mean=running_mean, running_var=running_var
+        )
+        update_running_(running_mean, running_var, moments, momentum)
+        return y
+    if running_mean is None or running_var is None:
+        raise ValueError(
+            "batch_norm in evaluation normalises with running_mean and running_var; got None. "
+            "Pass both, or training=True to use the statistics of the batch."
+        )
     check_input("batch_norm", input)
     check_per_channel(
         "batch_norm",
@@ -75,38 +99,50 @@ def batch_norm(
         running_mean=running_mean,
         running_var=running_var,
     )
+    check_mask("batch_norm", mask, input)
     x = at_least_float32(input)
-    if training:
-        axes = (0, *range(2, x.ndim))
-        count = value_count(x, axes)
-        check_several(
-            "batch_norm in training",
-            count,
-            x,
-            per="channel",
-            fix="Use a larger batch (drop_last=True for the last one), evaluation mode, "
-            "or a norm that does not look over the batch.",
-        )
-        centred, minus_mean, variance = centred_moments(x, axes)
-    elif running_mean is None or running_var is None:
-        raise ValueError(
-            "batch_norm in evaluation normalises with running_mean and running_var; got None. "
-            "Pass both, or training=True to use the statistics of the batch."
-        )
-    else:
-        centred = x - per_channel(running_mean, x)
-        variance = per_channel(running_var, x)
+    centred = x - per_channel(running_mean, x)
+    y = standardised(centred, per_channel(running_var, x), weight, bias, eps)
+    return finish(in_precision_of(input, y), act, residual)
 
-    scale = torch.rsqrt(variance + eps)
-    gamma = per_channel(weight, x)
-    if gamma is not None:
-        scale = scale * gamma
-    y = scale_and_shift(centred, scale, per_channel(bias, x))
-    y = finish(in_precision_of(input, y), act, residual)
 
-    if training and count > 0:
-        if running_mean is not None:
-            update_running_(running_mean, -minus_mean, momentum)
-        if running_var is not None:
-            update_running_(running_var, variance * (count / (count - 1)), momentum)
-    return y
+def batch_norm_of_batch(
+    input: Tensor,  # noqa: A002
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+    *,
+    act: Activation = None,
+    residual: Tensor | None = None,
+    mask: Tensor | None = None,
+) -> tuple[Tensor, Moments]:
+    """Batch normalization with the statistics of the batch, and these statistics.
+
+    `batch_norm` in training, for who keeps running statistics; the arguments are the same.
+
+    Returns:
+        The output, and the moments that running statistics are moved by, without a gradient.
+    """
+    check_input("batch_norm", input)
+    check_per_channel("batch_norm", input.shape[1], weight=weight, bias=bias)
+    kept = check_mask("batch_norm", mask, input)
+    x = at_least_float32(input)
+    axes = (0, *range(2, x.ndim))
+    count = value_count(x, axes)
+    check_several(
+        "batch_norm in training",
+        count,
+        x,
+        per="channel",
+        fix="Use a larger batch (drop_last=True for the last one), evaluation mode, "
+        "or a norm that does not look over the batch.",
+    )
+    centred, minus_mean, variance = centred_moments(x, axes, kept=kept)
+    y = standardised(centred, variance, weight, bias, eps)
+    found = count if kept is None else kept_count(x, axes, kept)
+    moments = Moments(
+        mean=-minus_mean.detach().flatten(),
+        variance=unbiased(variance.detach(), found).flatten(),
+        size=found,
+    )
+    return finish(in_precision_of(input, y), act, residual), moments

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 
@@ -38,6 +39,36 @@ def check_several(function: str, count: int, x: Tensor, per: str, fix: str) -> N
             f"{function} needs more than one value per {per}: standardised against itself a "
             f"value is always zero; got one, from an input of shape {tuple(x.shape)}. {fix}"
         )
+
+
+def check_mask(function: str, mask: Tensor | None, x: Tensor) -> Tensor | None:
+    """A mask in the shape `(N, 1, *)`, which meets `(N, C, *)`.
+
+    Raises unless it is None, or boolean and one value per sample, `(N)`, or per position,
+    `(N, *)` or `(N, 1, *)`.
+    """
+    if mask is None:
+        return None
+    if mask.dtype != torch.bool:
+        raise TypeError(
+            f"{function}: mask must be boolean, True where a value counts; got {mask.dtype}. "
+            "Convert it: mask.bool()."
+        )
+    samples, _, *positions = x.shape
+    shapes = {
+        (samples,): (samples, *(1,) * (x.ndim - 1)),
+        (samples, *positions): (samples, 1, *positions),
+        (samples, 1, *positions): (samples, 1, *positions),
+    }
+    shape = shapes.get(tuple(mask.shape))
+    if shape is None:
+        allowed = " or ".join(dict.fromkeys(map(str, shapes)))
+        raise ValueError(
+            f"{function}: mask must hold one value per sample or per position, {allowed} for an "
+            f"input of shape {tuple(x.shape)}; got {tuple(mask.shape)}. All channels of a "
+            "position are kept or left out together."
+        )
+    return mask.reshape(shape).expand(samples, 1, *positions)
 
 
 def check_trailing(

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from normkit.functional.activation import Activation, finish
-from normkit.functional.checks import check_input, check_per_channel, check_several
+from normkit.functional.checks import check_input, check_mask, check_per_channel, check_several
 from normkit.functional.statistics import (
     at_least_float32,
     centred_moments,
     in_precision_of,
-    per_channel,
-    scale_and_shift,
+    standardised,
     value_count,
 )
 
@@ -26,6 +24,7 @@ def group_norm(
     *,
     act: Activation = None,
     residual: Tensor | None = None,
+    mask: Tensor | None = None,
 ) -> Tensor:
     """Standardises each group of channels of each sample over its channels and all positions.
 
@@ -40,6 +39,8 @@ def group_norm(
         eps: ε, added to the variance.
         act: the activation: None, a name, or a module or function.
         residual: added before the activation, of the shape of `input`.
+        mask: True where a value counts, `(N)`, `(N, *)` or `(N, 1, *)`; the others are normalised
+            too, but left out of the statistics. None counts all.
 
     Returns:
         `(N, C, *)`, in the dtype and memory format of `input`.
@@ -48,6 +49,7 @@ def group_norm(
         ValueError: G does not divide C; one value per group; a vector that does not have
             C values; a residual of another shape.
 
+    >>> import torch
     >>> x = torch.randn(8, 6, 5, 5) * 3 + 1
     >>> y = group_norm(x, 3)
     >>> torch.allclose(y.unflatten(1, (3, 2)).mean((2, 3, 4)), torch.zeros(8, 3), atol=1e-5)
@@ -59,6 +61,7 @@ def group_norm(
     channels = input.shape[1]
     check_groups(num_groups, channels)
     check_per_channel("group_norm", channels, weight=weight, bias=bias)
+    kept = check_mask("group_norm", mask, input)
     x = at_least_float32(input)
     axes = tuple(range(1, x.ndim))
     check_several(
@@ -68,12 +71,8 @@ def group_norm(
         per="group",
         fix="Use fewer groups, so that each has several channels.",
     )
-    centred, _, variance = centred_moments(x, axes, num_groups)
-    scale = torch.rsqrt(variance + eps)
-    gamma = per_channel(weight, x)
-    if gamma is not None:
-        scale = scale * gamma
-    y = scale_and_shift(centred, scale, per_channel(bias, x))
+    centred, _, variance = centred_moments(x, axes, num_groups, kept)
+    y = standardised(centred, variance, weight, bias, eps)
     return finish(in_precision_of(input, y), act, residual)
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from normkit.functional.activation import Activation, finish
-from normkit.functional.checks import check_input, check_per_channel, check_several
+from normkit.functional.batch import batch_norm
+from normkit.functional.checks import check_input, check_mask, check_per_channel, check_several
+from normkit.functional.running import update_running_
 from normkit.functional.statistics import (
+    Moments,
     at_least_float32,
     centred_moments,
     in_precision_of,
-    per_channel,
-    scale_and_shift,
-    update_running_,
+    kept_count,
+    standardised,
+    unbiased,
     value_count,
 )
 
@@ -30,6 +32,7 @@ def instance_norm(
     *,
     act: Activation = None,
     residual: Tensor | None = None,
+    mask: Tensor | None = None,
 ) -> Tensor:
     """Standardises each channel of each sample over all positions.
 
@@ -47,6 +50,8 @@ def instance_norm(
         eps: ε, added to the variance.
         act: the activation: None, a name, or a module or function.
         residual: added before the activation, of the shape of `input`.
+        mask: True where a value counts, `(N)`, `(N, *)` or `(N, 1, *)`; the others are normalised
+            too, but left out of the statistics. None counts all.
 
     Returns:
         `(N, C, *)`, in the dtype and memory format of `input`.
@@ -56,6 +61,7 @@ def instance_norm(
             `use_input_stats=False`; a vector that does not have C values; a residual of
             another shape.
 
+    >>> import torch
     >>> x = torch.randn(8, 4, 5, 5) * 3 + 1
     >>> y = instance_norm(x)
     >>> torch.allclose(y.mean((2, 3)), torch.zeros(8, 4), atol=1e-5)
@@ -64,46 +70,87 @@ def instance_norm(
     Paper: Ulyanov, Vedaldi and Lempitsky, "Instance Normalization", 2016,
     https://arxiv.org/abs/1607.08022
     """
-    check_input("instance_norm", input)
-    check_per_channel(
-        "instance_norm",
-        input.shape[1],
-        weight=weight,
-        bias=bias,
-        running_mean=running_mean,
-        running_var=running_var,
-    )
-    x = at_least_float32(input)
     if use_input_stats:
-        axes = tuple(range(2, x.ndim))
-        count = value_count(x, axes)
-        check_several(
-            "instance_norm",
-            count,
-            x,
-            per="channel and sample",
-            fix="On a map of one position use group or layer normalization, or no norm.",
+        y, moments = instance_norm_of_input(
+            input, weight, bias, eps, act=act, residual=residual, mask=mask
         )
-        centred, minus_mean, variance = centred_moments(x, axes)
-    elif running_mean is None or running_var is None:
+        check_per_channel(
+            "instance_norm", input.shape[1], running_mean=running_mean, running_var=running_var
+        )
+        update_running_(running_mean, running_var, moments, momentum)
+        return y
+    if running_mean is None or running_var is None:
         raise ValueError(
             "instance_norm with use_input_stats=False normalises with running_mean and "
             "running_var; got None. Pass both, or use_input_stats=True."
         )
+    # With statistics of one value per channel it is what batch normalization is in evaluation.
+    return batch_norm(
+        input,
+        running_mean,
+        running_var,
+        weight,
+        bias,
+        eps=eps,
+        act=act,
+        residual=residual,
+        mask=mask,
+    )
+
+
+def instance_norm_of_input(
+    input: Tensor,  # noqa: A002
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+    *,
+    act: Activation = None,
+    residual: Tensor | None = None,
+    mask: Tensor | None = None,
+) -> tuple[Tensor, Moments]:
+    """Instance normalization with the statistics of the input, and their mean over the samples.
+
+    `instance_norm` with `use_input_stats=True`, for who keeps running statistics; the arguments
+    are the same.
+
+    Returns:
+        The output, and the moments that running statistics are moved by, without a gradient.
+    """
+    check_input("instance_norm", input)
+    check_per_channel("instance_norm", input.shape[1], weight=weight, bias=bias)
+    kept = check_mask("instance_norm", mask, input)
+    x = at_least_float32(input)
+    axes = tuple(range(2, x.ndim))
+    count = value_count(x, axes)
+    check_several(
+        "instance_norm",
+        count,
+        x,
+        per="channel and sample",
+        fix="On a map of one position use group or layer normalization, or no norm.",
+    )
+    centred, minus_mean, variance = centred_moments(x, axes, kept=kept)
+    y = standardised(centred, variance, weight, bias, eps)
+    moments = _mean_moments(x, axes, -minus_mean.detach(), variance.detach(), kept)
+    return finish(in_precision_of(input, y), act, residual), moments
+
+
+def _mean_moments(
+    x: Tensor, axes: tuple[int, ...], mean: Tensor, variance: Tensor, kept: Tensor | None
+) -> Moments:
+    """The mean over the samples, those left out whole or but for one value not among them."""
+    samples, count = x.shape[0], value_count(x, axes)
+    if kept is None:
+        each: Tensor | float = 1 / max(samples, 1)
+        found: Tensor | int = count
+        total: Tensor | int = samples * count
     else:
-        centred = x - per_channel(running_mean, x)
-        variance = per_channel(running_var, x)
-
-    scale = torch.rsqrt(variance + eps)
-    gamma = per_channel(weight, x)
-    if gamma is not None:
-        scale = scale * gamma
-    y = scale_and_shift(centred, scale, per_channel(bias, x))
-    y = finish(in_precision_of(input, y), act, residual)
-
-    if use_input_stats and input.numel() > 0:
-        if running_mean is not None:
-            update_running_(running_mean, -minus_mean.mean(0), momentum)
-        if running_var is not None:
-            update_running_(running_var, variance.mean(0) * (count / (count - 1)), momentum)
-    return y
+        found = kept_count(x, axes, kept)
+        several = found > 1
+        each = several / several.sum().clamp(min=1)
+        total = (found * several).sum()
+    return Moments(
+        mean=(mean * each).sum(0).flatten(),
+        variance=(unbiased(variance, found) * each).sum(0).flatten(),
+        size=total,
+    )

@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 import math
-from typing import overload
+from typing import NamedTuple, overload
 
 import torch
 from torch import Tensor
+
+
+class Moments(NamedTuple):
+    """What running statistics are moved by, per channel.
+
+    Attributes:
+        mean: `(C)`.
+        variance: `(C)`, unbiased.
+        size: how many values each is taken from; a tensor where a mask decides.
+    """
+
+    mean: Tensor
+    variance: Tensor
+    size: int | Tensor
 
 
 def at_least_float32(x: Tensor) -> Tensor:
@@ -22,17 +36,29 @@ def in_precision_of(x: Tensor, other: Tensor) -> Tensor:
 
 def value_count(x: Tensor, axes: tuple[int, ...]) -> int:
     """How many values of `x` each statistic over `axes` is taken from."""
-    return math.prod(x.shape[axis] for axis in axes)
+    # A list, since torch.compile cannot hand a generator on.
+    return math.prod([x.shape[axis] for axis in axes])
+
+
+def kept_count(x: Tensor, axes: tuple[int, ...], kept: Tensor, groups: int = 1) -> Tensor:
+    """How many values each statistic is taken from where a mask `(N, 1, *)` keeps some of them.
+
+    Returns:
+        As many axes as `x`, those in `axes` of size 1, in the dtype of `x`.
+    """
+    channels = x.shape[1] // groups if 1 in axes else 1
+    return kept.sum(axes, keepdim=True).to(x.dtype) * channels
 
 
 def centred_moments(
-    x: Tensor, axes: tuple[int, ...], groups: int = 1
+    x: Tensor, axes: tuple[int, ...], groups: int = 1, kept: Tensor | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """x − mean, −mean, and the biased variance over `axes`, which are kept with size 1.
 
     The variance is the mean square of the centred values, never E[x²] − E[x]², which cancels.
     With several groups `axes` must start with the channel axis, which is kept whole: each channel
-    has the statistics of its group.
+    has the statistics of its group. With a mask `(N, 1, *)` the statistics are those of the values
+    that it keeps.
 
     >>> centred, minus_mean, variance = centred_moments(torch.tensor([[1.0, 3.0]]), (1,))
     >>> centred, minus_mean.item(), variance.item()
@@ -42,16 +68,26 @@ def centred_moments(
     # torch.var_mean takes twenty times as long as sum(); the backwards of mean(), of a difference,
     # of square() and of addcmul() each write one more tensor of the size of x than those of a
     # sum, of an addition and of a product.
-    count = max(value_count(x, axes) // groups, 1)
-    minus_mean = _total(x, axes, groups) * (-1 / count)
+    share: float | Tensor
+    if kept is None:
+        share = 1 / max(value_count(x, axes) // groups, 1)
+    else:
+        share = 1 / kept_count(x, axes, kept, groups).clamp(min=1)
+    minus_mean = _total(_only(kept, x), axes, groups) * -share
     centred = x + minus_mean
     # Where the mean is large its own rounding remains. A second centring takes it out; in exact
     # arithmetic it is zero for every x, so its derivatives are zero too.
-    rounding = _total(centred.detach(), axes, groups) * (-1 / count)
+    rounding = _total(_only(kept, centred.detach()), axes, groups) * -share
     centred.add_(rounding)
     minus_mean = minus_mean + rounding
-    variance = _total(centred * centred, axes, groups) * (1 / count)
+    counted = _only(kept, centred)
+    variance = _total(counted * counted, axes, groups) * share
     return centred, minus_mean, variance
+
+
+def _only(kept: Tensor | None, x: Tensor) -> Tensor:
+    # Not a product with the mask: what is left out may be infinite.
+    return x if kept is None else torch.where(kept, x, 0.0)
 
 
 def _total(x: Tensor, axes: tuple[int, ...], groups: int) -> Tensor:
@@ -63,6 +99,30 @@ def _total(x: Tensor, axes: tuple[int, ...], groups: int) -> Tensor:
     samples, channels = x.shape[:2]
     in_groups = total.reshape(samples, groups, channels // groups).sum(2, keepdim=True)
     return in_groups.expand(-1, -1, channels // groups).reshape(total.shape)
+
+
+def unbiased(variance: Tensor, count: int | Tensor) -> Tensor:
+    """The unbiased variance, of a biased one over `count` values.
+
+    Of a single value there is none; its variance, zero, is returned as it is.
+    """
+    if isinstance(count, Tensor):
+        return variance * (count / (count - 1).clamp(min=1))
+    return variance * (count / max(count - 1, 1))
+
+
+def standardised(
+    centred: Tensor, variance: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
+) -> Tensor:
+    """γ · centred / √(variance + ε) + β, with γ and β per channel.
+
+    For a variance per channel or per sample and channel: γ is taken into the small tensor first.
+    """
+    scale = torch.rsqrt(variance + eps)
+    gamma = per_channel(weight, centred)
+    if gamma is not None:
+        scale = scale * gamma
+    return scale_and_shift(centred, scale, per_channel(bias, centred))
 
 
 def scale_and_shift(x: Tensor, scale: Tensor | None, shift: Tensor | None) -> Tensor:
@@ -81,9 +141,3 @@ def per_channel(vector: Tensor | None, x: Tensor) -> Tensor | None:
     if vector is None:
         return None
     return in_precision_of(x, vector).reshape(-1, *(1,) * (x.ndim - 2))
-
-
-def update_running_(running: Tensor, batch: Tensor, momentum: float) -> None:
-    """Moves a running statistic towards the batch's: running + momentum · (batch − running)."""
-    with torch.no_grad():
-        running.lerp_(in_precision_of(running, batch.detach().reshape(running.shape)), momentum)

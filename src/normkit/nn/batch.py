@@ -9,11 +9,15 @@ from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from normkit.functional import Activation, batch_norm
+from normkit.functional.batch import batch_norm_of_batch
 from normkit.functional.checks import check_rank
 from normkit.nn.activation import Activated
+from normkit.nn.running import RunningStatistics
 
 
-class _BatchNormLayer(Activated, _BatchNorm):
+class BatchNormLayer(Activated, RunningStatistics, _BatchNorm):
+    """What the batch normalization layers of all dimensions have in common."""
+
     _spatial: int
 
     def __init__(
@@ -34,39 +38,37 @@ class _BatchNormLayer(Activated, _BatchNorm):
             self.register_parameter("bias", None)
         self._set_activation(act)
 
-    def forward(self, input: Tensor, residual: Tensor | None = None) -> Tensor:  # noqa: A002
-        """Returns `act(norm(input) + residual)`."""
+    def forward(
+        self,
+        input: Tensor,  # noqa: A002
+        residual: Tensor | None = None,
+        mask: Tensor | None = None,
+    ) -> Tensor:
+        """Returns `act(norm(input) + residual)`; only what `mask` keeps is in the statistics."""
         check_rank(type(self).__name__, input, self._spatial)
-        tracks = self.training and self.track_running_stats
-        momentum = 0.0 if self.momentum is None else self.momentum
-        if tracks and self.momentum is None and self.num_batches_tracked is not None:
-            # The cumulative average: the n-th batch weighs 1 / n.
-            momentum = 1.0 / float(self.num_batches_tracked + 1)
-        uses_running = tracks or not self.training
-        y = batch_norm(
+        ending: dict[str, Any] = {"act": self.act, "residual": residual, "mask": mask}
+        if self.training or (self.running_mean is None and self.running_var is None):
+            y, moments = batch_norm_of_batch(input, self.weight, self.bias, self.eps, **ending)
+            if self.training and self.track_running_stats:
+                self._track_(moments)
+            return y
+        return batch_norm(
             input,
-            self.running_mean if uses_running else None,
-            self.running_var if uses_running else None,
+            self.running_mean,
+            self.running_var,
             self.weight,
             self.bias,
-            self.training or (self.running_mean is None and self.running_var is None),
-            momentum,
-            self.eps,
-            act=self.act,
-            residual=residual,
+            eps=self.eps,
+            **ending,
         )
-        if tracks and self.num_batches_tracked is not None:
-            # After the formula, so that an input it refuses is not counted.
-            with torch.no_grad():
-                self.num_batches_tracked.add_(1)
-        return y
 
 
-class BatchNorm1d(_BatchNormLayer, torch.nn.BatchNorm1d):
+class BatchNorm1d(BatchNormLayer, torch.nn.BatchNorm1d):
     """Batch normalization of `(N, C)` or `(N, C, L)`, over the batch and all positions.
 
     y = act(γ · (x − μ) / √(σ² + ε) + β + residual), with μ and σ² of the batch in training and the
-    running statistics in evaluation.
+    running statistics in evaluation. `normkit.functional.running` tells which batches move these,
+    and `normkit.accumulate` makes several count as one.
 
     Args:
         num_features: C.
@@ -94,7 +96,7 @@ class BatchNorm1d(_BatchNormLayer, torch.nn.BatchNorm1d):
     _spatial = 1
 
 
-class BatchNorm2d(_BatchNormLayer, torch.nn.BatchNorm2d):
+class BatchNorm2d(BatchNormLayer, torch.nn.BatchNorm2d):
     """Batch normalization of `(N, C, H, W)`; see `BatchNorm1d`.
 
     >>> x = torch.randn(8, 16, 4, 4)
@@ -105,7 +107,7 @@ class BatchNorm2d(_BatchNormLayer, torch.nn.BatchNorm2d):
     _spatial = 2
 
 
-class BatchNorm3d(_BatchNormLayer, torch.nn.BatchNorm3d):
+class BatchNorm3d(BatchNormLayer, torch.nn.BatchNorm3d):
     """Batch normalization of `(N, C, D, H, W)`; see `BatchNorm1d`.
 
     >>> BatchNorm3d(16)(torch.randn(8, 16, 2, 4, 4)).shape

@@ -63,7 +63,7 @@ _METHODS = (
         layers=MappingProxyType({1: Identity, 2: Identity, 3: Identity}),
         needs="nothing",
         when="The comparison every other method has to win.",
-        options=(),
+        options=("device", "dtype"),
     ),
     Method(
         name="batch",
@@ -204,7 +204,7 @@ channel_layer, instance, group, rms.
 
     layer = method.layers[dims]
     if name == "none":
-        return layer(channels, act=act)
+        return layer(channels, act=act, **options)
     if name == "layer":
         options["num_groups"] = 1
     elif name == "group":

@@ -56,8 +56,13 @@ class GroupNorm(Activated, torch.nn.GroupNorm):
             self.register_parameter("bias", None)
         self._set_activation(act)
 
-    def forward(self, input: Tensor, residual: Tensor | None = None) -> Tensor:  # noqa: A002
-        """Returns `act(norm(input) + residual)`."""
+    def forward(
+        self,
+        input: Tensor,  # noqa: A002
+        residual: Tensor | None = None,
+        mask: Tensor | None = None,
+    ) -> Tensor:
+        """Returns `act(norm(input) + residual)`; only what `mask` keeps is in the statistics."""
         return group_norm(
             input,
             self.num_groups,
@@ -66,4 +71,5 @@ class GroupNorm(Activated, torch.nn.GroupNorm):
             self.eps,
             act=self.act,
             residual=residual,
+            mask=mask,
         )

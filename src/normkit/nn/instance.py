@@ -11,11 +11,16 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 
 from normkit.functional import Activation, instance_norm
 from normkit.functional.checks import check_rank_unbatched
+from normkit.functional.instance import instance_norm_of_input
 from normkit.nn.activation import Activated
+from normkit.nn.running import RunningStatistics
 
 
-class _InstanceNormLayer(Activated, _InstanceNorm):
+class InstanceNormLayer(Activated, RunningStatistics, _InstanceNorm):
+    """What the instance normalization layers of all dimensions have in common."""
+
     _spatial: int
+    _joins_batches = False
 
     def __init__(
         self,
@@ -35,24 +40,38 @@ class _InstanceNormLayer(Activated, _InstanceNorm):
             self.register_parameter("bias", None)
         self._set_activation(act)
 
-    def forward(self, input: Tensor, residual: Tensor | None = None) -> Tensor:  # noqa: A002
-        """Returns `act(norm(input) + residual)`."""
+    def forward(
+        self,
+        input: Tensor,  # noqa: A002
+        residual: Tensor | None = None,
+        mask: Tensor | None = None,
+    ) -> Tensor:
+        """Returns `act(norm(input) + residual)`; only what `mask` keeps is in the statistics."""
         check_rank_unbatched(type(self).__name__, input, self._spatial)
-        unbatched = input.ndim == self._spatial + 1
-        self._check_channels(input, axis=0 if unbatched else 1)
-        y = instance_norm(
-            input.unsqueeze(0) if unbatched else input,
+        if input.ndim == self._spatial + 1:
+            self._check_channels(input, axis=0)
+            one = [None if x is None else x.unsqueeze(0) for x in (residual, mask)]
+            return self._normalise(input.unsqueeze(0), *one).squeeze(0)
+        self._check_channels(input, axis=1)
+        return self._normalise(input, residual, mask)
+
+    def _normalise(self, x: Tensor, residual: Tensor | None, mask: Tensor | None) -> Tensor:
+        ending: dict[str, Any] = {"act": self.act, "residual": residual, "mask": mask}
+        if self.training or not self.track_running_stats:
+            y, moments = instance_norm_of_input(x, self.weight, self.bias, self.eps, **ending)
+            if self.training and self.running_mean is not None:
+                self._track_(moments)
+            return y
+        return instance_norm(
+            x,
             self.running_mean,
             self.running_var,
             self.weight,
             self.bias,
-            self.training or not self.track_running_stats,
-            0.0 if self.momentum is None else self.momentum,
-            self.eps,
-            act=self.act,
-            residual=residual.unsqueeze(0) if unbatched and residual is not None else residual,
+            use_input_stats=False,
+            eps=self.eps,
+            **ending,
         )
-        return y.squeeze(0) if unbatched else y
 
     def _check_channels(self, x: Tensor, axis: int) -> None:
         if x.shape[axis] == self.num_features:
@@ -73,7 +92,7 @@ class _InstanceNormLayer(Activated, _InstanceNorm):
         warnings.warn(message, stacklevel=3)
 
 
-class InstanceNorm1d(_InstanceNormLayer, torch.nn.InstanceNorm1d):
+class InstanceNorm1d(InstanceNormLayer, torch.nn.InstanceNorm1d):
     """Instance normalization of `(N, C, L)` or `(C, L)`, over the positions of each channel.
 
     y = act(γ · (x − μ) / √(σ² + ε) + β + residual), with μ and σ² per sample and channel.
@@ -103,7 +122,7 @@ class InstanceNorm1d(_InstanceNormLayer, torch.nn.InstanceNorm1d):
     _spatial = 1
 
 
-class InstanceNorm2d(_InstanceNormLayer, torch.nn.InstanceNorm2d):
+class InstanceNorm2d(InstanceNormLayer, torch.nn.InstanceNorm2d):
     """Instance normalization of `(N, C, H, W)` or `(C, H, W)`; see `InstanceNorm1d`.
 
     >>> InstanceNorm2d(16)(torch.randn(8, 16, 4, 4)).shape
@@ -113,7 +132,7 @@ class InstanceNorm2d(_InstanceNormLayer, torch.nn.InstanceNorm2d):
     _spatial = 2
 
 
-class InstanceNorm3d(_InstanceNormLayer, torch.nn.InstanceNorm3d):
+class InstanceNorm3d(InstanceNormLayer, torch.nn.InstanceNorm3d):
     """Instance normalization of `(N, C, D, H, W)` or `(C, D, H, W)`; see `InstanceNorm1d`.
 
     >>> InstanceNorm3d(16)(torch.randn(8, 16, 2, 4, 4)).shape

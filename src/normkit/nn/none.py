@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -13,7 +15,10 @@ class Identity(Activated, torch.nn.Identity):
     """No normalization of a tensor of any shape: `act(input + residual)`.
 
     Args:
-        num_features: accepted so that it can stand where a norm stands; not used.
+        num_features: accepted, with `device` and `dtype`, so that it can stand where a norm
+            stands; not used.
+        device: as in PyTorch.
+        dtype: as in PyTorch.
         act: the activation: None, a name, or a module or function.
 
     Raises:
@@ -23,7 +28,14 @@ class Identity(Activated, torch.nn.Identity):
     tensor([0., 2.])
     """
 
-    def __init__(self, num_features: int | None = None, *, act: Activation = None) -> None:
+    def __init__(
+        self,
+        num_features: int | None = None,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        act: Activation = None,
+    ) -> None:
         super().__init__()
         self._set_activation(act)
 

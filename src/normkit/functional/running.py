@@ -1,0 +1,129 @@
+"""Running statistics: what moves them, and what must not.
+
+A batch moves them once, and only if its statistics are finite:
+
+- a batch with an infinite value or a NaN in it, or with fewer than two values per channel, leaves
+  them as they are and is not counted;
+- a forward that runs while gradients are being computed is a recomputation, as activation
+  checkpointing makes it; its batch was counted when it came first;
+- under a transform of `torch.func` statistics that the function captured are left alone, since
+  PyTorch does not let it change them; those given to it through `torch.func.functional_call`
+  are updated.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from normkit.functional.statistics import Moments, in_precision_of
+
+_functorch = torch._C._functorch
+
+
+def update_running_(
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    moments: Moments,
+    momentum: float | Tensor,
+    num_batches_tracked: Tensor | None = None,
+) -> None:
+    """Moves running statistics towards a batch's: running + momentum · (batch − running).
+
+    Args:
+        running_mean: `(C)` or None.
+        running_var: `(C)` or None.
+        moments: the batch's.
+        momentum: a number, or a tensor of one.
+        num_batches_tracked: one number, counted up with the batch, or None.
+
+    >>> mean, variance = torch.zeros(1), torch.ones(1)
+    >>> batch = Moments(torch.tensor([2.0]), torch.tensor([5.0]), size=8)
+    >>> update_running_(mean, variance, batch, momentum=0.5)
+    >>> mean.item(), variance.item()
+    (1.0, 3.0)
+    """
+    if is_recomputation():
+        return
+    counts = is_counted(moments)
+    with torch.no_grad():
+        for running, batch in ((running_mean, moments.mean), (running_var, moments.variance)):
+            if running is not None:
+                weight = momentum
+                if isinstance(weight, Tensor):
+                    weight = in_precision_of(running, weight)
+                moved = running * (1 - weight) + in_precision_of(running, batch) * weight
+                assign_(running, torch.where(counts, moved, running))
+        if num_batches_tracked is not None:
+            assign_(num_batches_tracked, num_batches_tracked + counts)
+
+
+def is_counted(moments: Moments) -> Tensor:
+    """Whether a batch moves running statistics: one truth value, on the device of its moments."""
+    counts = moments.mean.isfinite().all() & moments.variance.isfinite().all()
+    if isinstance(moments.size, Tensor):
+        counts = counts & (moments.size > 1).all()
+    elif moments.size < 2:
+        counts = torch.zeros_like(counts)
+    if _is_compiled() and not _is_transformed():
+        counts = counts & ~_recomputes(counts)
+    return counts
+
+
+def _is_compiled() -> bool:
+    """Whether this is being compiled, to be run later; not whether it is exported."""
+    return torch.compiler.is_compiling() and not torch.compiler.is_exporting()
+
+
+def _is_transformed() -> bool:
+    return _functorch.get_dynamic_layer_stack_depth() > 0
+
+
+def is_recomputation() -> bool:
+    """Whether gradients are being computed right now.
+
+    In a compiled graph it is False, and the graph asks when it runs, in `is_counted`.
+    """
+    return not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1
+
+
+def assign_(buffer: Tensor, value: Tensor) -> None:
+    """Gives a buffer another value, unless a transform of `torch.func` captured it."""
+    if torch.compiler.is_compiling() and _is_transformed():
+        # Here, because it loads torch's compiler, which is loaded already in this case alone.
+        from normkit.functional.compiled import assign_in_graph_
+
+        assign_in_graph_(buffer, value)
+    elif not is_captured(buffer, value):
+        buffer.copy_(value)
+
+
+def is_captured(buffer: Tensor, value: Tensor) -> bool:
+    """Whether a transform of `torch.func` does not let `buffer` take on `value`."""
+    level = _functorch.maybe_current_level()
+    if level is None:
+        return False
+    if _functorch.maybe_get_level(buffer) < level:
+        return True
+    # Given to the innermost transform, but one for all the members of a vmap outside it.
+    return not _batched_at(value) <= _batched_at(buffer)
+
+
+def _batched_at(x: Tensor) -> set[int]:
+    levels = set()
+    while _functorch.is_functorch_wrapped_tensor(x):
+        if _functorch.is_batchedtensor(x):
+            levels.add(_functorch.maybe_get_level(x))
+        x = _functorch.get_unwrapped(x)
+    return levels
+
+
+@torch.library.custom_op("normkit::recomputes", mutates_args=())
+def _recomputes(like: Tensor) -> Tensor:
+    """Whether the graph that calls it is run while gradients are being computed."""
+    return torch.full_like(like, torch._C._current_graph_task_id() != -1, dtype=torch.bool)
+
+
+@_recomputes.register_fake
+def _(like: Tensor) -> Tensor:
+    return torch.empty_like(like, dtype=torch.bool)

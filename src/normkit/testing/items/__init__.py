@@ -1,0 +1,54 @@
+"""The items of the contract: one item, one file, whose `check(problem)` raises unless it holds."""
+
+from __future__ import annotations
+
+from normkit.testing.contract import Item
+from normkit.testing.items import (
+    accuracy,
+    compiled,
+    copies,
+    derivatives,
+    empty,
+    endings,
+    half,
+    invariants,
+    layout,
+    masked,
+    meta,
+    modes,
+    onnx,
+    refusals,
+    statistics,
+    transforms,
+    values,
+)
+
+ITEMS = (
+    Item("values", "output and gradients are the paper's, in float32 and float64", values.check),
+    Item("derivatives", "gradcheck and gradgradcheck pass", derivatives.check),
+    Item(
+        "invariants",
+        "what defines it holds for inputs of every shape",
+        invariants.check,
+        invariants.reason,
+    ),
+    Item("accuracy", "N(1000, 1) within ten times the input's own rounding", accuracy.check),
+    Item("modes", "statistics are the paper's; evaluation leaves them", modes.check),
+    Item(
+        "statistics",
+        "every batch counts once, a non-finite one not at all",
+        statistics.check,
+        statistics.reason,
+    ),
+    Item("masked", "what a mask leaves out is in no statistic", masked.check, masked.reason),
+    Item("endings", "`act` and `residual`", endings.check),
+    Item("empty", "an empty batch", empty.check),
+    Item("layout", "channels-last in, channels-last out", layout.check, layout.reason),
+    Item("half", "half precision and autocast, with float32 statistics", half.check),
+    Item("compiled", "`torch.compile(fullgraph=True)`", compiled.check),
+    Item("transforms", "`torch.func`: `grad`, `vmap`, `jacrev`, `jvp`", transforms.check),
+    Item("onnx", "ONNX export, run in onnxruntime", onnx.check),
+    Item("copies", "`state_dict`, `deepcopy`, `pickle`", copies.check),
+    Item("meta", "meta device and `skip_init`", meta.check),
+    Item("refusals", "wrong inputs and options are refused, and say why", refusals.check),
+)

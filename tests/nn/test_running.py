@@ -1,0 +1,84 @@
+"""Several micro-batches that count as one."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+
+import normkit as nk
+
+
+def test_the_layers_of_a_whole_model_are_concerned() -> None:
+    model = torch.nn.Sequential(
+        nk.nn.BatchNorm2d(4), torch.nn.Conv2d(4, 3, 1), nk.nn.BatchNorm2d(3), nk.nn.GroupNorm(1, 3)
+    )
+    with nk.accumulate(model):
+        for _ in range(4):
+            model(torch.randn(2, 4, 5, 5))
+        assert model[0].num_batches_tracked == 0
+    assert model[0].num_batches_tracked == model[2].num_batches_tracked == 1
+
+
+def test_the_joined_batch_is_what_counts() -> None:
+    layer, whole = nk.nn.BatchNorm1d(3, momentum=None), nk.nn.BatchNorm1d(3, momentum=None)
+    for _ in range(2):
+        x = torch.randn(9, 3) * 2 + torch.arange(9)[:, None]
+        with nk.accumulate(layer):
+            for part in x.split(4):
+                layer(part[:-1] if len(part) == 1 else part)
+        whole(x[:8])
+    torch.testing.assert_close(layer.state_dict(), whole.state_dict())
+
+
+def test_instance_norm_takes_the_average_over_all_samples() -> None:
+    layer = nk.nn.InstanceNorm1d(3, track_running_stats=True)
+    whole = copy.deepcopy(layer)
+    x = torch.randn(9, 3, 7) * 2 + torch.arange(9)[:, None, None]
+    whole(x)
+    with nk.accumulate(layer):
+        for part in x.split([4, 2, 3]):
+            layer(part)
+    torch.testing.assert_close(layer.state_dict(), whole.state_dict())
+
+
+def test_nothing_counts_where_nothing_came() -> None:
+    layer = nk.nn.BatchNorm2d(4)
+    before = copy.deepcopy(layer.state_dict())
+    with nk.accumulate(layer):
+        pass
+    with nk.accumulate(layer):
+        layer.eval()(torch.randn(2, 4, 3, 3))
+    torch.testing.assert_close(layer.state_dict(), before, rtol=0, atol=0)
+
+
+def test_one_inside_another_is_refused() -> None:
+    layer = nk.nn.BatchNorm2d(4)
+    with nk.accumulate(layer):
+        with pytest.raises(RuntimeError, match="Leave that one first"), nk.accumulate(layer):
+            pass
+        layer(torch.randn(2, 4, 3, 3))
+    assert layer.num_batches_tracked == 1
+
+
+def test_layers_without_statistics_are_let_be() -> None:
+    layer = nk.nn.BatchNorm2d(4, track_running_stats=False)
+    with nk.accumulate(layer):
+        layer(torch.randn(2, 4, 3, 3))
+    assert layer.running_mean is None
+
+
+def test_it_works_under_compilation() -> None:
+    torch._dynamo.reset()
+    layer, whole = nk.nn.BatchNorm2d(4), nk.nn.BatchNorm2d(4)
+    compiled = torch.compile(layer, backend="aot_eager", fullgraph=True)
+    x = torch.randn(6, 4, 3, 3) + 1
+    compiled(x)
+    with nk.accumulate(layer):
+        for part in x.split(2):
+            compiled(part)
+    compiled(x)
+    for _ in range(3):
+        whole(x)
+    torch.testing.assert_close(layer.state_dict(), whole.state_dict())
