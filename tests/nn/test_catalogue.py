@@ -10,7 +10,9 @@ import torch
 
 import normkit as nk
 from normkit import nn
-from normkit.nn.catalogue import Method, default_groups, table
+from normkit.nn.catalogue import table
+from normkit.nn.group import default_groups
+from normkit.nn.method import Method
 
 METHODS = list(nk.catalogue().values())
 MAPS = {1: (7,), 2: (4, 3), 3: (2, 3, 2)}

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from normkit.functional import batch_norm, group_norm, instance_norm
-from normkit.nn.catalogue import default_groups, make
+from normkit.nn.catalogue import make
+from normkit.nn.group import default_groups
 from normkit.probes.lesson import AXES, backward, lesson, removed_share, standardised
 from normkit.probes.passage import passages
 

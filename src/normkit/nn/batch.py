@@ -12,6 +12,7 @@ from normkit.functional import Activation, batch_norm
 from normkit.functional.batch import batch_norm_of_batch
 from normkit.functional.checks import check_rank
 from normkit.nn.activation import Activated
+from normkit.nn.method import Method
 from normkit.nn.running import RunningStatistics
 
 
@@ -115,3 +116,16 @@ class BatchNorm3d(BatchNormLayer, torch.nn.BatchNorm3d):
     """
 
     _spatial = 3
+
+
+METHOD = Method(
+    name="batch",
+    title="batch normalization",
+    year=2015,
+    paper="Ioffe and Szegedy, Batch Normalization, https://arxiv.org/abs/1502.03167",
+    axes="N, *",
+    state_dict=("weight", "bias", "running_mean", "running_var", "num_batches_tracked"),
+    layers={1: BatchNorm1d, 2: BatchNorm2d, 3: BatchNorm3d},
+    needs="more than one value per channel in training",
+    when="Images in batches of 16 or more, drawn at random from one source.",
+)

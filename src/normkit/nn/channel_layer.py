@@ -10,6 +10,7 @@ from torch import Tensor
 from normkit.functional import Activation, channel_layer_norm
 from normkit.functional.checks import check_rank
 from normkit.nn.activation import Activated
+from normkit.nn.method import Method
 
 
 class _ChannelLayerNormLayer(Activated, torch.nn.LayerNorm):
@@ -83,3 +84,18 @@ class LayerNorm3d(_ChannelLayerNormLayer):
     """
 
     _spatial = 3
+
+
+METHOD = Method(
+    name="channel_layer",
+    title="layer normalization over the channels at each position",
+    year=2016,
+    paper="Ba, Kiros and Hinton, Layer Normalization, https://arxiv.org/abs/1607.06450",
+    axes="C",
+    state_dict=("weight", "bias"),
+    layers={1: LayerNorm1d, 2: LayerNorm2d, 3: LayerNorm3d},
+    needs="more than one channel",
+    when="Networks in the manner of ConvNeXt, and maps whose positions differ in scale.",
+    channels="num_channels",
+    affine="elementwise_affine",
+)

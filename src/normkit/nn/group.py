@@ -10,6 +10,7 @@ from torch import Tensor
 from normkit.functional import Activation, group_norm
 from normkit.functional.group import check_groups
 from normkit.nn.activation import Activated
+from normkit.nn.method import Method
 
 
 class GroupNorm(Activated, torch.nn.GroupNorm):
@@ -73,3 +74,30 @@ class GroupNorm(Activated, torch.nn.GroupNorm):
             residual=residual,
             mask=mask,
         )
+
+
+def default_groups(channels: int) -> int:
+    """The largest divisor of the channels, up to 32, that leaves at least two channels a group.
+
+    >>> [default_groups(channels) for channels in (1, 2, 7, 16, 48, 64, 96)]
+    [1, 1, 1, 8, 24, 32, 32]
+    """
+    return max(
+        (g for g in range(1, min(32, channels // 2) + 1) if channels % g == 0),
+        default=1,
+    )
+
+
+METHOD = Method(
+    name="group",
+    title="group normalization",
+    year=2018,
+    paper="Wu and He, Group Normalization, https://arxiv.org/abs/1803.08494",
+    axes="C / G, *",
+    state_dict=("weight", "bias"),
+    layers={1: GroupNorm, 2: GroupNorm, 3: GroupNorm},
+    needs="more than one value per group",
+    when="Small batches: detection, segmentation, video, fine-tuning.",
+    channels="num_channels",
+    defaults=lambda channels: {"num_groups": default_groups(channels)},
+)

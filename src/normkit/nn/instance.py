@@ -13,6 +13,7 @@ from normkit.functional import Activation, instance_norm
 from normkit.functional.checks import check_rank_unbatched
 from normkit.functional.instance import instance_norm_of_input
 from normkit.nn.activation import Activated
+from normkit.nn.method import Method
 from normkit.nn.running import RunningStatistics
 
 
@@ -140,3 +141,17 @@ class InstanceNorm3d(InstanceNormLayer, torch.nn.InstanceNorm3d):
     """
 
     _spatial = 3
+
+
+METHOD = Method(
+    name="instance",
+    title="instance normalization",
+    year=2016,
+    paper="Ulyanov, Vedaldi and Lempitsky, Instance Normalization, "
+    "https://arxiv.org/abs/1607.08022",
+    axes="*",
+    state_dict=("weight", "bias"),
+    layers={1: InstanceNorm1d, 2: InstanceNorm2d, 3: InstanceNorm3d},
+    needs="more than one position",
+    when="Style transfer and image generation, where contrast must not matter.",
+)

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from normkit.functional import Activation, layer_norm
 from normkit.nn.activation import Activated
+from normkit.nn.group import GroupNorm
+from normkit.nn.method import Method
 
 
 class LayerNorm(Activated, torch.nn.LayerNorm):
@@ -63,3 +65,18 @@ class LayerNorm(Activated, torch.nn.LayerNorm):
             act=self.act,
             residual=residual,
         )
+
+
+METHOD = Method(
+    name="layer",
+    title="layer normalization over the whole sample",
+    year=2016,
+    paper="Ba, Kiros and Hinton, Layer Normalization, https://arxiv.org/abs/1607.06450",
+    axes="C, *",
+    state_dict=("weight", "bias"),
+    layers={1: GroupNorm, 2: GroupNorm, 3: GroupNorm},
+    needs="more than one value per sample",
+    when="Batches of any size, where all channels of a layer are of one kind.",
+    channels="num_channels",
+    fixed={"num_groups": 1},
+)

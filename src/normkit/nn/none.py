@@ -9,6 +9,7 @@ from torch import Tensor
 
 from normkit.functional import Activation, finish
 from normkit.nn.activation import Activated
+from normkit.nn.method import Method
 
 
 class Identity(Activated, torch.nn.Identity):
@@ -42,3 +43,17 @@ class Identity(Activated, torch.nn.Identity):
     def forward(self, input: Tensor, residual: Tensor | None = None) -> Tensor:  # noqa: A002
         """Returns `act(input + residual)`."""
         return finish(input, self.act, residual)
+
+
+METHOD = Method(
+    name="none",
+    title="no normalization",
+    year=None,
+    paper="",
+    axes="–",
+    state_dict=(),
+    layers={1: Identity, 2: Identity, 3: Identity},
+    needs="nothing",
+    when="The comparison every other method has to win.",
+    affine=None,
+)

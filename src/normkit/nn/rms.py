@@ -11,6 +11,7 @@ from torch import Tensor
 from normkit.functional import Activation, channel_rms_norm, rms_norm
 from normkit.functional.checks import check_rank
 from normkit.nn.activation import Activated
+from normkit.nn.method import Method
 
 
 class RMSNorm(Activated, torch.nn.RMSNorm):
@@ -126,3 +127,19 @@ class RMSNorm3d(_ChannelRMSNormLayer):
     """
 
     _spatial = 3
+
+
+METHOD = Method(
+    name="rms",
+    title="root mean square normalization over the channels at each position",
+    year=2019,
+    paper="Zhang and Sennrich, Root Mean Square Layer Normalization, "
+    "https://arxiv.org/abs/1910.07467",
+    axes="C",
+    state_dict=("weight",),
+    layers={1: RMSNorm1d, 2: RMSNorm2d, 3: RMSNorm3d},
+    needs="nothing",
+    when="In place of channel_layer, where subtracting the mean is not worth its cost.",
+    channels="num_channels",
+    affine="elementwise_affine",
+)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from normkit.functional.names import unknown_name
-from normkit.nn.catalogue import default_groups
+from normkit.nn.group import default_groups
 from normkit.probes.covariate_shift import covariate_shift
 from normkit.probes.decorrelation import decorrelation
 from normkit.probes.distributions import distribution
