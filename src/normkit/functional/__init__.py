@@ -17,6 +17,7 @@ from normkit.functional.group import group_norm
 from normkit.functional.instance import instance_norm
 from normkit.functional.layer import layer_norm
 from normkit.functional.rms import channel_rms_norm, rms_norm
+from normkit.functional.sync_batch import sync_batch_norm
 
 __all__ = [
     "ACTIVATIONS",
@@ -30,4 +31,5 @@ __all__ = [
     "layer_norm",
     "resolve_activation",
     "rms_norm",
+    "sync_batch_norm",
 ]

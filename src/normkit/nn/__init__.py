@@ -21,6 +21,8 @@ from normkit.nn.instance import InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
 from normkit.nn.layer import LayerNorm
 from normkit.nn.none import Identity
 from normkit.nn.rms import RMSNorm, RMSNorm1d, RMSNorm2d, RMSNorm3d
+from normkit.nn.running import RunningStatistics
+from normkit.nn.sync_batch import SyncBatchNorm
 
 __all__ = [
     "BatchNorm1d",
@@ -39,4 +41,6 @@ __all__ = [
     "RMSNorm1d",
     "RMSNorm2d",
     "RMSNorm3d",
+    "RunningStatistics",
+    "SyncBatchNorm",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from normkit.functional import Activation, batch_norm
 from normkit.functional.batch import batch_norm_of_batch
 from normkit.functional.checks import check_rank
+from normkit.functional.statistics import Moments
 from normkit.nn.activation import Activated
 from normkit.nn.method import Method
 from normkit.nn.running import RunningStatistics
@@ -46,10 +48,10 @@ class BatchNormLayer(Activated, RunningStatistics, _BatchNorm):
         mask: Tensor | None = None,
     ) -> Tensor:
         """Returns `act(norm(input) + residual)`; only what `mask` keeps is in the statistics."""
-        check_rank(type(self).__name__, input, self._spatial)
+        self._check_rank(input)
         ending: dict[str, Any] = {"act": self.act, "residual": residual, "mask": mask}
         if self.training or (self.running_mean is None and self.running_var is None):
-            y, moments = batch_norm_of_batch(input, self.weight, self.bias, self.eps, **ending)
+            y, moments = self._of_batch(input, ending)
             if self.training and self.track_running_stats:
                 self._track_(moments)
             return y
@@ -62,6 +64,13 @@ class BatchNormLayer(Activated, RunningStatistics, _BatchNorm):
             eps=self.eps,
             **ending,
         )
+
+    def _check_rank(self, x: Tensor) -> None:
+        check_rank(type(self).__name__, x, self._spatial)
+
+    def _of_batch(self, x: Tensor, ending: Mapping[str, Any]) -> tuple[Tensor, Moments]:
+        """What the layer does in training: the output, and what running statistics move by."""
+        return batch_norm_of_batch(x, self.weight, self.bias, self.eps, **ending)
 
 
 class BatchNorm1d(BatchNormLayer, torch.nn.BatchNorm1d):

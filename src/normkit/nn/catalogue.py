@@ -10,11 +10,12 @@ import torch
 
 from normkit.functional import Activation
 from normkit.functional.names import unknown_name
-from normkit.nn import batch, channel_layer, group, instance, layer, none, rms
+from normkit.nn import batch, channel_layer, group, instance, layer, none, rms, sync_batch
 from normkit.nn.method import Method
 
 METHODS: tuple[Method, ...] = tuple(
-    module.METHOD for module in (none, batch, layer, channel_layer, instance, group, rms)
+    module.METHOD
+    for module in (none, batch, layer, channel_layer, instance, group, rms, sync_batch)
 )
 
 _CATALOGUE: Mapping[str, Method] = MappingProxyType({method.name: method for method in METHODS})
