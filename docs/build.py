@@ -1,6 +1,7 @@
 """Rebuild what the documentation takes from the code and from a study.
 
-That is the catalogue's table, the README's table of verdicts, and the picture of the report.
+That is the catalogue's table, a page for each method, the tables of the contract, the README's
+table of verdicts, and the picture of the report.
 
     python docs/build.py [STUDY_FOLDER]
 
@@ -17,12 +18,18 @@ from pathlib import Path
 from typing import Any
 
 from normkit import report
+from normkit.nn.catalogue import catalogue
 from normkit.nn.catalogue import table as catalogue_table
+
+sys.path.insert(0, str(Path(__file__).parent))
+import method_pages
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "docs" / "sample" / "results.json"
 PICTURE = ROOT / "docs" / "images" / "report.png"
 CATALOGUE = ROOT / "docs" / "catalogue.md"
+CONTRACT = ROOT / "docs" / "contract.md"
+METHODS = ROOT / "docs" / "methods"
 README = ROOT / "README.md"
 BEGIN = "<!-- made by docs/build.py from docs/sample/results.json -->\n"
 END = "<!-- end -->\n"
@@ -53,6 +60,38 @@ def with_catalogue(page: str) -> str:
     return "\n".join([*kept[:first], catalogue_table().rstrip(), *kept[first:]]) + "\n"
 
 
+def with_tables(page: str) -> str:
+    """The page of the contract, its tables rebuilt."""
+    for name, made in (
+        ("items", method_pages.item_table()),
+        ("methods", method_pages.contract_table()),
+    ):
+        begin = f"<!-- {name}, made by docs/build.py -->\n"
+        before, rest = page.split(begin)
+        _, after = rest.split(END, 1)
+        page = before + begin + made + END + after
+    return page
+
+
+def method_files() -> dict[Path, str]:
+    """The page of each method, by its file."""
+    return {
+        METHODS / f"{name}.md": method_pages.page(method) for name, method in catalogue().items()
+    }
+
+
+def write_pages() -> None:
+    """Rebuild what comes from the code."""
+    CATALOGUE.write_text(with_catalogue(CATALOGUE.read_text("utf-8")), "utf-8")
+    CONTRACT.write_text(with_tables(CONTRACT.read_text("utf-8")), "utf-8")
+    METHODS.mkdir(exist_ok=True)
+    pages = method_files()
+    for old in set(METHODS.glob("*.md")) - set(pages):
+        old.unlink()
+    for path, text in pages.items():
+        path.write_text(text, "utf-8")
+
+
 def take_picture(results: dict[str, Any], path: Path) -> None:
     """The first screen of the report, as Chromium shows it."""
     from playwright.sync_api import sync_playwright
@@ -72,7 +111,7 @@ def take_picture(results: dict[str, Any], path: Path) -> None:
 
 def main() -> None:
     """Rebuild the tables and the picture."""
-    CATALOGUE.write_text(with_catalogue(CATALOGUE.read_text("utf-8")), "utf-8")
+    write_pages()
     if len(sys.argv) > 1:
         SAMPLE.parent.mkdir(exist_ok=True)
         shutil.copy(Path(sys.argv[1]) / "results.json", SAMPLE)

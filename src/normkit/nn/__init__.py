@@ -14,6 +14,7 @@ True
 torch.Size([8, 16, 4, 4])
 """
 
+from normkit.nn.activation import Activated
 from normkit.nn.batch import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from normkit.nn.channel_layer import LayerNorm1d, LayerNorm2d, LayerNorm3d
 from normkit.nn.group import GroupNorm
@@ -25,6 +26,7 @@ from normkit.nn.running import RunningStatistics
 from normkit.nn.sync_batch import SyncBatchNorm
 
 __all__ = [
+    "Activated",
     "BatchNorm1d",
     "BatchNorm2d",
     "BatchNorm3d",

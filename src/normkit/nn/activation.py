@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from normkit.functional import Activation, resolve_activation
 
 
 class Activated(torch.nn.Module):
-    """Base of the layers: keeps `act` and shows it.
+    """Base of the layers, beside one of PyTorch's or alone: keeps `act` and shows it.
 
     A module given as `act` becomes a child, so its parameters are trained and saved with the
     layer. A name adds nothing to the `state_dict`.
@@ -19,6 +21,10 @@ class Activated(torch.nn.Module):
     """
 
     act: Activation
+
+    def __init__(self, *args: Any, act: Activation = None, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._set_activation(act)
 
     def _set_activation(self, act: Activation) -> None:
         resolve_activation(act)  # A wrong name is an error here, not at the first forward.

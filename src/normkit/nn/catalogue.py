@@ -88,7 +88,8 @@ def table() -> str:
         keys = ", ".join(f"`{key}`" for key in method.state_dict) or "–"
         paper = method.paper and f"{method.paper}, {method.year}"
         rows.append(
-            f"| `{method.name}` | {_class_text(method)} | {method.axes} | {keys} "
+            f"| [`{method.name}`](methods/{method.name}.md) | {_class_text(method)} "
+            f"| {method.axes} | {keys} "
             f"| {method.needs} | {method.when} | {paper or '–'} |"
         )
     return "\n".join(rows) + "\n"

@@ -35,14 +35,12 @@ class Item:
         title: what holds where it holds.
         check: raises unless a problem's layer does it.
         reason: why it cannot apply to a problem's layer, or None where it can.
-        slow: whether it takes seconds.
     """
 
     name: str
     title: str
     check: Callable[[Problem], None]
     reason: Callable[[Problem], str | None] = lambda problem: None
-    slow: bool = False
 
 
 @dataclass(frozen=True)
