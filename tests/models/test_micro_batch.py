@@ -81,3 +81,26 @@ def test_without_affine_and_running_statistics_it_standardises_all_the_same(
 def test_a_batch_that_is_no_multiple_is_refused(layer: MicroBatched, x: torch.Tensor) -> None:
     with pytest.raises(ValueError, match="use a batch of 4"):
         layer(x[:5])
+
+
+def test_a_micro_batch_that_is_not_finite_leaves_the_statistics_to_the_others(
+    layer: MicroBatched, x: torch.Tensor
+) -> None:
+    one_by_one = copy.deepcopy(layer.norm)
+    spoilt = x.detach().clone()
+    spoilt[2, 0, 0, 0] = torch.inf
+    for part in spoilt.split(SIZE):
+        one_by_one(part)
+    layer(spoilt)
+    assert layer.norm.num_batches_tracked == 2
+    torch.testing.assert_close(
+        dict(layer.norm.named_buffers()), dict(one_by_one.named_buffers()), rtol=1e-5, atol=1e-5
+    )
+
+
+def test_other_norms_over_the_batch_see_one_micro_batch_after_the_other(x: torch.Tensor) -> None:
+    layer = MicroBatched("sync_batch", 4, size=SIZE).double()
+    one_by_one = copy.deepcopy(layer.norm)
+    expected = torch.cat([one_by_one(part) for part in x.split(SIZE)])
+    torch.testing.assert_close(layer(x), expected)
+    assert layer.norm.num_batches_tracked == 3

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.modules.batchnorm import _BatchNorm
 
-from normkit.functional import batch_norm
+from normkit.functional.batch import batch_norm_of_batch
+from normkit.functional.running import is_counted
+from normkit.functional.statistics import Moments
 from normkit.models.block import make_norm
+from normkit.nn import BatchNorm1d, BatchNorm2d, BatchNorm3d
+from normkit.nn.batch import BatchNormLayer
+from normkit.nn.catalogue import catalogue
+
+_SIDE_BY_SIDE = (BatchNorm1d, BatchNorm2d, BatchNorm3d)
+"""Layers whose micro-batches are normalised in one call; those of others go through in turn."""
 
 
 class MicroBatched(torch.nn.Module):
     """A norm whose statistics are those of micro-batches: of `size` samples each, in order.
 
-    In training, batch normalization standardises every micro-batch by itself and moves its running
+    In training, a norm over the batch normalises every micro-batch by itself and moves its running
     statistics by one after the other, which is what gradient accumulation over micro-batches
     does. Norms that take no statistics over the batch see each sample alone anyway and are left
     as they are; so is evaluation.
@@ -40,11 +47,12 @@ class MicroBatched(torch.nn.Module):
         super().__init__()
         self.norm = make_norm(norm, channels, dims)
         self.size = size
+        self.over_batch = catalogue()[norm].over_batch
 
     def forward(self, x: Tensor) -> Tensor:
         """`(N, C, *)` → the same shape."""
         norm = self.norm
-        if not isinstance(norm, _BatchNorm) or not self.training:
+        if not self.over_batch or not self.training:
             y: Tensor = norm(x)
             return y
         if len(x) % self.size:
@@ -52,34 +60,48 @@ class MicroBatched(torch.nn.Module):
                 f"a batch must hold whole micro-batches; got {len(x)} samples and micro-batches "
                 f"of {self.size}: use a batch of {len(x) // self.size * self.size}"
             )
-        return self._in_parts(norm, x)
+        if isinstance(norm, BatchNormLayer) and type(norm) in _SIDE_BY_SIDE:
+            return self._in_parts(norm, x)
+        return torch.cat([norm(part) for part in torch.split(x, self.size)])
 
-    def _in_parts(self, norm: _BatchNorm, x: Tensor) -> Tensor:
+    def _in_parts(self, norm: BatchNormLayer, x: Tensor) -> Tensor:
         # The micro-batches stand beside each other as channels, so that one call does for all.
         parts, channels = len(x) // self.size, x.shape[1]
         shape = (parts, self.size, *x.shape[1:])
         beside = x.reshape(shape).transpose(0, 1).reshape(self.size, parts * channels, *x.shape[2:])
-        mean, variance = x.new_zeros(2, parts * channels, dtype=torch.float32)
         weight, bias = norm.weight, norm.bias
-        y = batch_norm(
+        y, moments = batch_norm_of_batch(
             beside,
-            mean,
-            variance,
             None if weight is None else weight.repeat(parts),
             None if bias is None else bias.repeat(parts),
-            training=True,
-            momentum=1.0,
-            eps=norm.eps,
+            norm.eps,
         )
-        if norm.running_mean is not None and norm.running_var is not None:
-            momentum = 0.1 if norm.momentum is None else norm.momentum
-            with torch.no_grad():
-                # What is left of each micro-batch's statistics once the later ones have come.
-                left = (1 - momentum) ** torch.arange(parts - 1, -1, -1, device=x.device)
-                for running, batch in ((norm.running_mean, mean), (norm.running_var, variance)):
-                    moved = (momentum * left) @ batch.reshape(parts, channels)
-                    running.mul_((1 - momentum) ** parts).add_(moved.to(running.dtype))
-                if norm.num_batches_tracked is not None:
-                    norm.num_batches_tracked.add_(parts)
+        mean, variance = (m.reshape(parts, channels) for m in (moments.mean, moments.variance))
+        if norm.track_running_stats:
+            self._track_(norm, moments._replace(mean=mean, variance=variance))
         y = y.reshape(self.size, parts, *x.shape[1:]).transpose(0, 1)
         return y.reshape(x.shape)
+
+    @staticmethod
+    def _track_(norm: BatchNormLayer, moments: Moments) -> None:
+        """Moves running statistics by one micro-batch after the other."""
+        parts = len(moments.mean)
+        if norm.momentum is None or not is_counted(moments):
+            for mean, variance in zip(moments.mean, moments.variance, strict=True):
+                norm._track_(Moments(mean, variance, moments.size))
+            return
+        # What is left of each micro-batch's statistics once the later ones have come.
+        left = norm.momentum * (1 - norm.momentum) ** torch.arange(
+            parts - 1, -1, -1, dtype=moments.mean.dtype, device=moments.mean.device
+        )
+        with torch.no_grad():
+            for running, batch in (
+                (norm.running_mean, moments.mean),
+                (norm.running_var, moments.variance),
+            ):
+                if running is not None:
+                    running.mul_((1 - norm.momentum) ** parts).add_(
+                        (left @ batch).to(running.dtype)
+                    )
+            if norm.num_batches_tracked is not None:
+                norm.num_batches_tracked.add_(parts)

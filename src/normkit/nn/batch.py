@@ -137,4 +137,5 @@ METHOD = Method(
     layers={1: BatchNorm1d, 2: BatchNorm2d, 3: BatchNorm3d},
     needs="more than one value per channel in training",
     when="Images in batches of 16 or more, drawn at random from one source.",
+    standardises="batch",
 )

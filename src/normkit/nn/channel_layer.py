@@ -96,6 +96,7 @@ METHOD = Method(
     layers={1: LayerNorm1d, 2: LayerNorm2d, 3: LayerNorm3d},
     needs="more than one channel",
     when="Networks in the manner of ConvNeXt, and maps whose positions differ in scale.",
+    standardises="position",
     channels="num_channels",
     affine="elementwise_affine",
 )

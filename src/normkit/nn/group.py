@@ -98,6 +98,7 @@ METHOD = Method(
     layers={1: GroupNorm, 2: GroupNorm, 3: GroupNorm},
     needs="more than one value per group",
     when="Small batches: detection, segmentation, video, fine-tuning.",
+    standardises="sample",
     channels="num_channels",
     defaults=lambda channels: {"num_groups": default_groups(channels)},
 )

@@ -154,4 +154,5 @@ METHOD = Method(
     layers={1: InstanceNorm1d, 2: InstanceNorm2d, 3: InstanceNorm3d},
     needs="more than one position",
     when="Style transfer and image generation, where contrast must not matter.",
+    standardises="instance",
 )

@@ -77,6 +77,7 @@ METHOD = Method(
     layers={1: GroupNorm, 2: GroupNorm, 3: GroupNorm},
     needs="more than one value per sample",
     when="Batches of any size, where all channels of a layer are of one kind.",
+    standardises="sample",
     channels="num_channels",
     fixed={"num_groups": 1},
 )

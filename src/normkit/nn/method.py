@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -27,6 +28,10 @@ class Method:
         needs: what an input must have.
         when: when to use it.
         on: what is normalised, activations or weights.
+        standardises: the sets of values of which each is brought to mean 0 and variance 1, or
+            meant to be, before γ and β: "batch" (of a channel), "sample" (of a sample, or of a
+            group of its channels), "instance" (of a channel of a sample) or "position" (of a
+            position of a sample); None where there are no such sets.
         channels: what the class calls the number of channels; None where it does not ask.
         affine: what the class calls the option that switches γ and β off; None without them.
         fixed: arguments of the class that make it this method.
@@ -43,10 +48,16 @@ class Method:
     needs: str
     when: str
     on: Literal["activations", "weights"] = "activations"
+    standardises: Literal["batch", "sample", "instance", "position"] | None = None
     channels: str | None = "num_features"
     affine: str | None = "affine"
     fixed: Mapping[str, Any] = field(default_factory=dict)
     defaults: Callable[[int], Mapping[str, Any]] = field(default=lambda channels: {})
+
+    @property
+    def over_batch(self) -> bool:
+        """Whether what it does to a sample in training depends on the others in the batch."""
+        return re.search(r"\bN\b", self.axes) is not None
 
     @property
     def options(self) -> tuple[str, ...]:

@@ -140,6 +140,7 @@ METHOD = Method(
     layers={1: RMSNorm1d, 2: RMSNorm2d, 3: RMSNorm3d},
     needs="nothing",
     when="In place of channel_layer, where subtracting the mean is not worth its cost.",
+    standardises="position",
     channels="num_channels",
     affine="elementwise_affine",
 )

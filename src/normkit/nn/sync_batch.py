@@ -99,4 +99,5 @@ METHOD = Method(
     layers={1: SyncBatchNorm, 2: SyncBatchNorm, 3: SyncBatchNorm},
     needs="more than one value per channel in training, over all processes",
     when="Training on several devices, each with few samples.",
+    standardises="batch",
 )

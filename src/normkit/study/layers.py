@@ -10,17 +10,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 
 from normkit.models import Classifier, MicroBatched
-from normkit.nn import (
-    Identity,
-    LayerNorm,
-    LayerNorm1d,
-    LayerNorm2d,
-    LayerNorm3d,
-    RMSNorm,
-    RMSNorm1d,
-    RMSNorm2d,
-    RMSNorm3d,
-)
+from normkit.nn import Identity, LayerNorm, RMSNorm
+from normkit.nn.catalogue import catalogue
+from normkit.nn.method import Method
 from normkit.probes.restore import unchanged
 
 LINEAR = (
@@ -32,9 +24,23 @@ LINEAR = (
     nn.ConvTranspose2d,
     nn.ConvTranspose3d,
 )
-NORMS = (MicroBatched, _BatchNorm, _InstanceNorm, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
+_METHODS: dict[type, Method] = {
+    layer: method
+    for method in catalogue().values()
+    for layer in method.layers.values()
+    if isinstance(layer, type)
+}
+"""The classes of the catalogue, and the method of each."""
+NORMS = (
+    MicroBatched,
+    _BatchNorm,
+    _InstanceNorm,
+    nn.GroupNorm,
+    nn.LayerNorm,
+    nn.RMSNorm,
+    *(layer for layer in _METHODS if layer is not Identity),
+)
 _OVER_LAST_AXES = (nn.LayerNorm, nn.RMSNorm, LayerNorm, RMSNorm)
-_OVER_CHANNELS = (LayerNorm1d, LayerNorm2d, LayerNorm3d, RMSNorm1d, RMSNorm2d, RMSNorm3d)
 
 
 @dataclass(frozen=True)
@@ -125,18 +131,22 @@ def norms(
     ]
 
 
-def axes(norm: nn.Module) -> tuple[str, int]:
+def axes(norm: nn.Module) -> tuple[str, int] | None:
     """What a norm takes its statistics over, and in how many groups or axes.
 
     Returns:
-        The arguments `axes` and `groups` of :func:`normkit.probes.standardise.standardisation`.
+        The arguments `axes` and `groups` of :func:`normkit.probes.standardise.standardisation`;
+        None for a norm that brings no set of values to mean 0 and variance 1.
 
     >>> axes(nn.GroupNorm(2, 8)), axes(nn.LayerNorm((4, 4)))
     (('sample', 2), ('trailing', 2))
     """
     if isinstance(norm, MicroBatched):
         return axes(norm.norm)
-    if isinstance(norm, _OVER_CHANNELS) or _moves_channels(norm):
+    method = _METHODS.get(type(norm))
+    if method is not None:
+        return _of_method(method, norm)
+    if _moves_channels(norm):
         return "position", 1
     if isinstance(norm, nn.GroupNorm):
         return "sample", norm.num_groups
@@ -146,6 +156,15 @@ def axes(norm: nn.Module) -> tuple[str, int]:
         return "trailing", len(norm.normalized_shape)
     # Batch norm; and an identity, to which it makes no difference what it does not standardise.
     return "batch", 1
+
+
+def _of_method(method: Method, norm: nn.Module) -> tuple[str, int] | None:
+    if method.name == "none":
+        return "batch", 1
+    if method.standardises is None:
+        return None
+    groups = getattr(norm, "num_groups", 1)
+    return method.standardises, groups if method.standardises == "sample" else 1
 
 
 def _moves_channels(norm: nn.Module) -> bool:

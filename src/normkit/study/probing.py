@@ -94,7 +94,10 @@ def _standardise(scene: Scene) -> dict[str, Any]:
     watched = norms(scene.model, images)
     worst_mean, variances, left_out, shown = math.nan, [], 0, {}
     for depth, norm in enumerate(watched):
-        found = standardisation(scene.model, norm, images, *axes(norm))
+        own = axes(norm)
+        if own is None:
+            continue
+        found = standardisation(scene.model, norm, images, *own)
         left_out += found.left_out
         if len(found.means):
             worst = float(found.means.abs().max())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from normkit.study.bilingual import text
+from normkit.nn.catalogue import catalogue
+from normkit.study.bilingual import Text, text
 from normkit.study.claim import Axis, Claim, Finding, Plot
 from normkit.study.context import Context
 from normkit.study.record import Record
@@ -41,6 +42,7 @@ def judge(context: Context) -> Finding:
                 style="value",
                 unit=text("", ""),
                 exploratory=plan.is_exploratory(norm),
+                undecided=_no_sets(norm),
                 note=text(
                     f"{_left_out(runs[norm])} groups with hardly any variance were left out",
                     f"略去了 {_left_out(runs[norm])} 组方差几乎为零的数值",
@@ -50,6 +52,17 @@ def judge(context: Context) -> Finding:
             )
         )
     return Finding(verdicts, [_histograms(runs)])
+
+
+def _no_sets(norm: str) -> Text | None:
+    """Told of a norm that brings no set of values to mean 0 and variance 1."""
+    method = catalogue().get(norm)
+    if method is None or method.standardises is not None:
+        return None
+    return text(
+        f"{method.title} does not bring a set of values to mean 0 and variance 1",
+        f"`{norm}` 并不把某一组数值变为均值 0、方差 1",
+    )
 
 
 def deviation(record: Record) -> float:
