@@ -66,7 +66,7 @@ def is_counted(moments: Moments) -> Tensor:
     elif moments.size < 2:
         counts = torch.zeros_like(counts)
     if _is_compiled() and not _is_transformed():
-        counts = counts & ~_recomputes(counts)
+        counts = counts & ~_recomputes(counts.device)
     return counts
 
 
@@ -119,11 +119,14 @@ def _batched_at(x: Tensor) -> set[int]:
 
 
 @torch.library.custom_op("normkit::recomputes", mutates_args=())
-def _recomputes(like: Tensor) -> Tensor:
-    """Whether the graph that calls it is run while gradients are being computed."""
-    return torch.full_like(like, torch._C._current_graph_task_id() != -1, dtype=torch.bool)
+def _recomputes(device: torch.device) -> Tensor:
+    """Whether the graph that calls it is run while gradients are being computed.
+
+    It takes no tensor, so that a graph asks once for all its layers.
+    """
+    return torch.tensor(torch._C._current_graph_task_id() != -1, device=device)
 
 
 @_recomputes.register_fake
-def _(like: Tensor) -> Tensor:
-    return torch.empty_like(like, dtype=torch.bool)
+def _(device: torch.device) -> Tensor:
+    return torch.empty((), dtype=torch.bool, device=device)
