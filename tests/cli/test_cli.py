@@ -29,7 +29,7 @@ def test_help_lists_the_commands_and_what_they_are_for(flag: str) -> None:
     [
         ("study", ["--data", "--budget", "--dry-run", "--workers", "--lang", "folder per class"]),
         ("report", ["--lang", "--format", "--out"]),
-        ("list", ["norms|claims|models"]),
+        ("list", ["norms|rivals|claims|models"]),
     ],
 )
 def test_help_of_a_command_names_its_options(command: str, words: list[str]) -> None:

@@ -9,9 +9,10 @@ import pytest
 
 from normkit.models import MODELS
 from normkit.nn.catalogue import catalogue
+from normkit.study.arms import RIVALS
 from normkit.study.claims import claims
 
-NAMES = {"norms": catalogue(), "claims": claims(), "models": MODELS}
+NAMES = {"norms": catalogue(), "rivals": RIVALS, "claims": claims(), "models": MODELS}
 
 
 @pytest.mark.parametrize("what", NAMES)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from normkit import functional as F
-from normkit.functional.running import update_running_
+from normkit.functional.running import as_met, update_running_
 from normkit.functional.statistics import Moments
 
 BATCH = Moments(torch.tensor([2.0, 4.0]), torch.tensor([5.0, 9.0]), size=8)
@@ -111,3 +111,49 @@ def test_a_compiled_transform_treats_them_alike(backend: str) -> None:
     compiled = torch.compile(given, backend=backend, fullgraph=True)
     torch.testing.assert_close(compiled(x), expected)
     torch.testing.assert_close(mean, 0.1 * x.mean(0))
+
+
+def in_a_recomputation(running: Tensor, batch: Tensor, momentum: float | Tensor) -> Tensor:
+    found: list[Tensor] = []
+    x = torch.zeros(1, requires_grad=True)
+    y = x * 1
+    y.register_hook(lambda gradient: found.append(as_met(running, batch, momentum)))
+    y.backward()
+    return found[0]
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.25, torch.tensor(0.25)])
+def test_a_recomputation_meets_the_statistics_that_its_batch_met(momentum: float | Tensor) -> None:
+    mean, variance, _ = fresh()
+    before = mean.clone()
+    update_running_(mean, variance, BATCH, momentum)
+    torch.testing.assert_close(in_a_recomputation(mean, BATCH.mean, momentum), before)
+    assert torch.equal(as_met(mean, BATCH.mean, momentum), mean)
+
+
+def test_what_did_not_move_or_cannot_be_told_is_met_as_it_is() -> None:
+    mean, _, _ = fresh()
+    infinite = torch.tensor([torch.nan, torch.inf])
+    assert torch.equal(in_a_recomputation(mean, infinite, 0.25), mean)
+    assert torch.equal(in_a_recomputation(mean, BATCH.mean, 1.0), mean)
+
+
+def test_a_variance_that_half_precision_cannot_hold_is_not_counted() -> None:
+    mean, variance, tracked = torch.zeros(2).half(), torch.ones(2).half(), torch.tensor(0)
+    batch = BATCH._replace(variance=torch.tensor([1e6, 9.0]))
+    update_running_(mean, variance, batch, 0.5, tracked)
+    assert variance.tolist() == [1.0, 1.0]
+    assert tracked == 0
+    # What the moved statistic can hold is counted, also where the batch's alone is too large.
+    update_running_(mean, variance, batch, 0.01, tracked)
+    assert variance[0] == torch.tensor(1e4 + 0.99).half()
+    assert tracked == 1
+
+
+def test_rounding_does_not_bias_a_large_mean() -> None:
+    mean, exact = torch.full((2000,), 1000.0), torch.full((2000,), 1000.0).double()
+    for _ in range(200):
+        batch = Moments(torch.randn(2000) + 1000, torch.ones(2000), 8)
+        update_running_(mean, None, batch, 0.1)
+        exact.lerp_(batch.mean.double(), 0.1)
+    assert abs((mean.double() - exact).mean()) < 3e-5

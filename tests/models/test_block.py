@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.nn.utils.parametrize import is_parametrized
 
+import normkit as nk
 from normkit.models import Block
+
+ON_WEIGHTS = [method.name for method in nk.catalogue().values() if method.on == "weights"]
 
 
 def order_of_calls(block: Block, x: torch.Tensor) -> list[str]:
@@ -55,3 +59,27 @@ def test_an_instance_norm_on_features_is_refused_also_from_a_callable() -> None:
 def test_a_norm_that_is_no_norm_is_refused(norm: object) -> None:
     with pytest.raises(TypeError, match="norm"):
         Block(torch.nn.Linear(6, 8), norm=norm)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("norm", ON_WEIGHTS)
+@pytest.mark.parametrize("placement", ["before", "after"])
+def test_a_method_on_the_weights_goes_on_the_linear_map(norm: str, placement: str) -> None:
+    for linear, x in (
+        (torch.nn.Conv2d(3, 8, 3), torch.randn(2, 3, 5, 5)),
+        (torch.nn.Linear(6, 8), torch.randn(2, 6)),
+    ):
+        block = Block(linear, norm=norm, placement=placement).eval()
+        assert block.linear is linear
+        assert is_parametrized(linear, "weight")
+        assert type(block.norm) is nk.nn.Identity
+        torch.testing.assert_close(block(x), torch.relu(linear(x)))
+
+
+@pytest.mark.parametrize("norm", [m.name for m in nk.catalogue().values() if m.activates])
+def test_a_norm_with_an_activation_of_its_own_has_the_place_of_both(norm: str) -> None:
+    x, residual = torch.randn(4, 3, 6, 6), -torch.ones(4, 8, 6, 6)
+    block = Block(torch.nn.Conv2d(3, 8, 3, padding=1), norm=norm)
+    plain = block.norm(block.linear(x))
+    torch.testing.assert_close(block(x, residual), plain + residual)
+    behind = Block(torch.nn.Conv2d(3, 8, 3, padding=1), norm=norm, placement="after")
+    torch.testing.assert_close(behind(x), behind.norm(behind.linear(x).relu()))

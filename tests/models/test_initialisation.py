@@ -7,9 +7,12 @@ import math
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils.parametrize import is_parametrized
 
+import normkit as nk
 from normkit.models import INITIALISATIONS, build, initialise_
 
+ON_WEIGHTS = [method.name for method in nk.catalogue().values() if method.on == "weights"]
 DRAWN = [name for name in INITIALISATIONS if name != "default"]
 SPREAD = {
     "he": lambda fan_in, fan_out: math.sqrt(2 / fan_in),
@@ -107,3 +110,44 @@ def test_a_gain_that_is_not_positive_and_finite_is_refused(gain: float) -> None:
 def test_default_takes_no_gain() -> None:
     with pytest.raises(ValueError, match="Use 'gaussian' with this gain"):
         initialise_(network(), "default", gain=2.0)
+
+
+@pytest.mark.parametrize("name", INITIALISATIONS)
+@pytest.mark.parametrize("norm", ON_WEIGHTS)
+@pytest.mark.parametrize("model_name", ["plain", "mlp"])
+def test_a_method_on_the_weights_normalises_what_is_drawn(
+    model_name: str, norm: str, name: str
+) -> None:
+    model = build(
+        model_name, num_classes=3, in_channels=1, image_size=(8, 8), norm=norm, init=name, depth=3
+    )
+    model(torch.randn(4, 1, 8, 8)).square().sum().backward()
+    for block in model.blocks:
+        assert is_parametrized(block.linear, "weight")
+        assert block.linear.weight.isfinite().all()
+        assert block.linear.weight.any()
+        for parameter in block.linear.parametrizations.parameters():
+            assert parameter.grad is not None
+            assert parameter.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("name", DRAWN)
+@pytest.mark.parametrize("norm", ON_WEIGHTS)
+def test_what_is_drawn_is_the_same_whatever_is_done_to_it(norm: str, name: str) -> None:
+    plain, normalised = network(), network()
+    for layer in (normalised[0], normalised[3]):
+        nk.catalogue()[norm].layers[2](layer)
+    state = torch.get_rng_state()
+    for model in (plain, normalised):
+        initialise_(model, name, generator=torch.Generator().manual_seed(5))
+    assert torch.equal(torch.get_rng_state(), state)
+    expected = nk.catalogue()[norm].layers[2](plain[0]).eval().weight
+    torch.testing.assert_close(normalised[0].eval().weight, expected)
+
+
+def test_weight_normalization_starts_from_the_weight_that_is_drawn() -> None:
+    model = network()
+    nk.nn.weight_norm(model[0])
+    initialise_(model, "orthogonal")
+    rows = model[0].weight.flatten(1)
+    torch.testing.assert_close(rows @ rows.T, 2 * torch.eye(64), rtol=0, atol=1e-4)

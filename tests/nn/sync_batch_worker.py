@@ -11,6 +11,7 @@ import copy
 import json
 import sys
 import traceback
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -224,6 +225,35 @@ def pytorchs_sync_batch_norm_refuses_the_cpu() -> None:
         torch.nn.SyncBatchNorm(CHANNELS)(torch.randn(4, CHANNELS, 3, 2))
 
 
+def transforms() -> None:
+    synced = layer(act="tanh")
+    x = batches(everyone())[dist.get_rank()]
+    leaf = x.clone().requires_grad_()
+    upstream = torch.randn_like(x)
+    (expected,) = torch.autograd.grad(copy.deepcopy(synced)(leaf), leaf, upstream)
+    before = copy.deepcopy(synced.state_dict())
+    got = torch.func.grad(lambda x: (synced(x) * upstream).sum())(x)
+    close(got, expected, "grad")
+    several = torch.stack([x, 2 * x + 1, x.flip(0)])
+    close(
+        torch.func.vmap(synced)(several),
+        torch.stack([copy.deepcopy(synced)(each) for each in several]),
+        "vmap",
+    )
+    close(synced.state_dict(), before, "captured statistics", 0.0)
+
+
+def evaluation_without_running_statistics_is_each_process_alone() -> None:
+    synced = layer(track_running_stats=False).eval()
+    if dist.get_rank() == 0:
+        x = batches(everyone())[0]
+        close(
+            synced(x),
+            nk.functional.batch_norm(x, None, None, synced.weight, synced.bias, training=True),
+            "evaluation",
+        )
+
+
 def compiled() -> None:
     synced = layer(act="relu")
     twin = copy.deepcopy(synced)
@@ -255,12 +285,15 @@ CHECKS: list[Callable[[], None]] = [
     distributed_data_parallel,
     batch_norm_twice_under_distributed_data_parallel,
     pytorchs_sync_batch_norm_refuses_the_cpu,
+    transforms,
+    evaluation_without_running_statistics_is_each_process_alone,
     compiled,
 ]
 
 
 def main() -> None:
     torch.set_num_threads(1)
+    warnings.simplefilter("error", FutureWarning)
     dist.init_process_group("gloo")
     found = {}
     for check in CHECKS:
@@ -274,6 +307,7 @@ def main() -> None:
         found[check.__name__] = [text for text in told if text is not None]
     if dist.get_rank() == 0:
         Path(sys.argv[1]).write_text(json.dumps(found), encoding="utf-8")
+    dist.barrier()
     dist.destroy_process_group()
 
 

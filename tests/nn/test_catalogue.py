@@ -13,9 +13,16 @@ from normkit.nn.group import default_groups
 from normkit.nn.method import Method
 
 METHODS = list(nk.catalogue().values())
+LAYERS = [method for method in METHODS if method.on == "activations"]
+ON_WEIGHTS = [method for method in METHODS if method.on == "weights"]
 MAPS = {1: (7,), 2: (4, 3), 3: (2, 3, 2)}
 
+# Without γ, β and statistics there is nothing that a number of channels would have to fit.
+CHANNELS_DO_NOT_MATTER = ("instance", "local_response", "positional", "dynamic_tanh")
+
 every_method = pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+every_layer = pytest.mark.parametrize("method", LAYERS, ids=lambda method: method.name)
+on_weights = pytest.mark.parametrize("method", ON_WEIGHTS, ids=lambda method: method.name)
 every_dims = pytest.mark.parametrize("dims", [1, 2, 3], ids=lambda dims: f"{dims}d")
 
 
@@ -33,7 +40,7 @@ def test_it_cannot_be_changed() -> None:
         METHODS[0].name = "mine"  # type: ignore[misc]
 
 
-@every_method
+@every_layer
 @every_dims
 def test_make_gives_the_class_the_keys_and_an_activation(method: Method, dims: int) -> None:
     layer = nk.make(method.name, 6, dims=dims, act="relu")
@@ -44,11 +51,12 @@ def test_make_gives_the_class_the_keys_and_an_activation(method: Method, dims: i
     assert y.min() >= 0
 
 
-@every_method
+@every_layer
 @every_dims
 def test_affine_can_be_switched_off(method: Method, dims: int) -> None:
     layer = nk.make(method.name, 6, dims=dims, affine=False)
-    assert not list(layer.parameters())
+    besides = set(method.state_dict) - {"weight", "bias"}
+    assert {name for name, _ in layer.named_parameters()} <= besides
     assert layer(torch.randn(4, 6, *MAPS[dims])).shape == (4, 6, *MAPS[dims])
 
 
@@ -58,14 +66,32 @@ def test_the_options_are_all_that_the_class_takes_besides(method: Method) -> Non
     handled = {"num_features", "num_channels", "affine", "elementwise_affine", "act"}
     if method.name == "layer":
         handled.add("num_groups")
+    if method.on == "weights":
+        handled.add("module")
     assert set(method.options) == taken - handled
 
 
-@pytest.mark.parametrize("name", [method.name for method in METHODS if "eps" in method.options])
+@pytest.mark.parametrize("name", [method.name for method in LAYERS if "eps" in method.options])
 def test_options_reach_the_layer(name: str) -> None:
     layer = nk.make(name, 6, eps=0.25, dtype=torch.float64)
     assert layer.eps == 0.25
-    assert layer.weight.dtype is torch.float64
+    assert all(p.dtype is torch.float64 for p in layer.parameters())
+
+
+@on_weights
+@every_dims
+def test_a_method_on_the_weights_gives_a_layer_its_keys(method: Method, dims: int) -> None:
+    plain = (torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Conv3d)[dims - 1](4, 6, 3, padding=1)
+    layer = method.layers[dims](plain)
+    assert layer is plain
+    assert set(layer.state_dict()) == {"bias", *method.state_dict}
+    assert layer(torch.randn(4, 4, *MAPS[dims])).shape == (4, 6, *MAPS[dims])
+
+
+@on_weights
+def test_there_is_no_layer_of_a_method_on_the_weights(method: Method) -> None:
+    with pytest.raises(ValueError, match=rf"on the weights.*nk\.nn\.{method.name}\(conv\)"):
+        nk.make(method.name, 64)
 
 
 def test_a_standardised_sample_has_the_axes_that_the_method_names() -> None:
@@ -132,3 +158,25 @@ def test_channels_that_are_not_a_positive_number_are_refused(channels: int) -> N
 def test_layers_of_one_key_stand_for_a_norm_callable() -> None:
     assert isinstance(nk.make("channel_layer", 8), nn.LayerNorm2d)
     assert isinstance(nk.make("batch", 8, dims=1), nn.BatchNorm1d)
+
+
+@pytest.mark.parametrize(
+    "name", [m.name for m in LAYERS if m.name not in ("none", *CHANNELS_DO_NOT_MATTER)]
+)
+def test_another_number_of_channels_is_refused_with_affine_and_without(name: str) -> None:
+    for affine in (True, False):
+        layer = nk.make(name, 6, affine=affine)
+        with pytest.raises(ValueError, match="12 channels on axis 1"):
+            layer(torch.randn(4, 12, 5, 5))
+
+
+@pytest.mark.parametrize(("name", "dims"), [("batch", [2]), ("batch", "2"), (["batch"], 2)])
+def test_names_and_dims_of_another_type_are_refused(name: object, dims: object) -> None:
+    with pytest.raises(ValueError, match=r"unknown method|1, 2 or 3"):
+        nk.make(name, 8, dims=dims)
+
+
+def test_groups_that_are_no_whole_number_are_refused() -> None:
+    for groups in (2.0, "2", 0, True):
+        with pytest.raises(ValueError, match="The divisors of 8 are 1, 2, 4, 8"):
+            nk.make("group", 8, num_groups=groups)

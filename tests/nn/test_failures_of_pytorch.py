@@ -115,3 +115,38 @@ def test_padding_is_left_out(layers: Layers, make: str) -> None:
 def test_instance_norm_keeps_channels_last(layers: Layers) -> None:
     x = torch.randn(3, 4, 5, 6).contiguous(memory_format=torch.channels_last)
     assert layers.InstanceNorm2d(4)(x).is_contiguous(memory_format=torch.channels_last)
+
+
+def frozen(layers: Layers) -> torch.nn.Module:
+    trained = layers.BatchNorm2d(4)
+    trained(torch.randn(8, 4, 3, 3) * 3 + 1)
+    if layers is nn:
+        return nn.FrozenBatchNorm2d.from_batch_norm(trained)
+    return trained.requires_grad_(False).eval()
+
+
+@on_both("train() of the whole model thaws it", raises=AssertionError)
+def test_a_frozen_layer_stays_frozen_in_training(layers: Layers) -> None:
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), frozen(layers))
+    x = torch.randn(2, 3, 7, 7)
+    expected = model.eval()(x)
+    torch.testing.assert_close(model.train()(x), expected)
+
+
+@on_both("requires_grad=False does not stop the statistics", raises=AssertionError)
+def test_a_frozen_layer_keeps_its_statistics(layers: Layers) -> None:
+    layer = frozen(layers).train()
+    before = {name: tensor.clone() for name, tensor in layer.state_dict().items()}
+    layer(torch.randn(8, 4, 3, 3))
+    torch.testing.assert_close(dict(layer.state_dict()), before)
+
+
+@on_both("parts of the batch leave a tail of one sample", raises=ValueError)
+def test_a_tail_of_one_sample_is_no_ghost_batch_of_its_own(layers: Layers) -> None:
+    x = torch.randn(9, 4)
+    if layers is nn:
+        y = nn.GhostBatchNorm1d(4, ghost_batch_size=4)(x)
+    else:
+        layer = layers.BatchNorm1d(4)
+        y = torch.cat([layer(part) for part in x.split(4)])
+    assert y.shape == x.shape

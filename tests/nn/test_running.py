@@ -82,3 +82,26 @@ def test_it_works_under_compilation() -> None:
     for _ in range(3):
         whole(x)
     torch.testing.assert_close(layer.state_dict(), whole.state_dict())
+
+
+def test_a_copy_made_inside_is_a_layer_of_its_own() -> None:
+    layer = nk.nn.BatchNorm2d(4)
+    x = torch.randn(2, 4, 3, 3)
+    with nk.accumulate(layer):
+        layer(x)
+        twin = copy.deepcopy(layer)
+        twin(x)
+        assert twin.num_batches_tracked == 1
+        assert layer.num_batches_tracked == 0
+    with nk.accumulate(twin):
+        pass
+    assert layer.num_batches_tracked == 1
+
+
+def test_a_batch_norm_of_pytorchs_is_told() -> None:
+    model = torch.nn.Sequential(nk.nn.BatchNorm2d(4), torch.nn.BatchNorm2d(4))
+    with (
+        pytest.raises(ValueError, match=r"1, a torch\.nn.*Use the layer of the same name"),
+        nk.accumulate(model),
+    ):
+        pass

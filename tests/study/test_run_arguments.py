@@ -21,8 +21,10 @@ class TestBadInput:
         [
             ({"norms": ["bacth"]}, r"unknown norm 'bacth'. Did you mean 'batch'\?"),
             ({"norms": "batch"}, r"norms is a list of names; got 'batch': write \['batch'\]"),
-            ({"norms": []}, "compares norms with none; give at least one"),
-            ({"norms": ["none"]}, "compares norms with none; give at least one"),
+            ({"norms": []}, "compares norm layers with none; give at least one.*got nothing"),
+            ({"norms": ["none"]}, "compares norm layers with none; give at least one.*got none"),
+            ({"norms": ["lsuv", "weight_norm"]}, "give at least one.*; got lsuv, weight_norm"),
+            ({"norms": ["batch", "frozen_batch"]}, "frozen_batch cannot be studied: it keeps"),
             ({"claims": ["convergance"]}, r"unknown claim 'convergance'; did you mean conv"),
             ({"claims": "cost"}, r"claims is a list of names; got 'cost': write \['cost'\]"),
             ({"model": "resnet"}, r"unknown model 'resnet'. .*The names are: plain, vgg"),

@@ -136,6 +136,13 @@ class Forgetful(Wrong):
         return super().forward(x, residual, mask) * self.scale
 
 
+class Local(Wrong):
+    """Forgets in a pickle alone."""
+
+    def __reduce__(self) -> Any:
+        return Local, (self.num_features,)
+
+
 class OnTheCpu(Wrong):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -179,6 +186,7 @@ FAULTS = [
     ("transforms", Theirs, "mutate a captured Tensor"),
     ("onnx", WrongInExport, "5 samples"),
     ("copies", Forgetful, "output, state_dict"),
+    ("pickled", Local, "state, pickle"),
     ("meta", OnTheCpu, "extra has memory on cpu"),
     ("refusals", Swallowing, "an unknown keyword is not refused"),
 ]
@@ -241,6 +249,30 @@ def test_checking_leaves_the_random_state() -> None:
     before = torch.get_rng_state()
     cases(BATCH, items=["modes"])[0].check()
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_missing_dependency_is_no_failure_of_the_layer() -> None:
+    class Importing(Wrong):
+        def forward(self, *args: Any, **options: Any) -> Tensor:
+            raise ImportError("no module named so")
+
+    exempt = dataclasses.replace(BATCH, layer=Importing, not_applicable={"empty": "a reason"})
+    (case,) = cases(exempt, items=["empty"])
+    with pytest.raises(ImportError, match="no module"):
+        case.check()
+
+
+def test_a_problem_must_state_what_defines_its_method() -> None:
+    (case,) = cases(dataclasses.replace(BATCH, invariants={}), items=["invariants"])
+    with pytest.raises(AssertionError, match="state what defines the method"):
+        case.check()
+
+
+def test_what_cannot_apply_is_not_among_the_cases() -> None:
+    features = next(problem for problem in problems("rms") if problem.id == "rms-features")
+    tried = {case.item.name for case in cases(features)}
+    assert not {"layout", "statistics"} & tried
+    assert "masked" in tried
 
 
 def test_a_layer_of_someone_elses_is_taken() -> None:

@@ -11,15 +11,22 @@ from rich.table import Table
 
 
 def listing(
-    what: Annotated[Literal["norms", "claims", "models"], typer.Argument(help="What to list.")],
+    what: Annotated[
+        Literal["norms", "rivals", "claims", "models"], typer.Argument(help="What to list.")
+    ],
 ) -> None:
-    """List the norms of the catalogue, the claims of a study, or the built-in models."""
+    """List the norms of the catalogue, their rivals without norm, the claims, or the models."""
     rows: list[tuple[str, ...]]
     if what == "norms":
         from normkit.nn.catalogue import catalogue
 
         head: tuple[str, ...] = ("norm", "year", "axes", "when to use it")
         rows = [(m.name, str(m.year or "–"), m.axes, m.when) for m in catalogue().values()]
+    elif what == "rivals":
+        from normkit.study.arms import RIVALS
+
+        head = ("rival", "year", "what it does in place of a norm")
+        rows = [(name, str(rival.year), rival.what) for name, rival in RIVALS.items()]
     elif what == "claims":
         from normkit.study.claims import claims
 

@@ -36,7 +36,11 @@ def study(
         ),
     ] = "plain",
     norms: Annotated[
-        str, typer.Option(help="Norms to compare with none (see `normkit list norms`).")
+        str,
+        typer.Option(
+            help="Norms to compare with none, and rivals without norm (see `normkit list norms` "
+            "and `normkit list rivals`)."
+        ),
     ] = "batch,layer,instance,group",
     claims: Annotated[
         str, typer.Option(help="Claims to test (see `normkit list claims`); empty means all.")

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from normkit.functional.names import unknown_name
+from normkit.functional.statistics import in_precision_of
 
 Activation = str | Callable[[Tensor], Tensor] | None
 """No activation, the name of one, or a module or function from tensor to tensor."""
@@ -68,7 +69,7 @@ def finish(y: Tensor, act: Activation = None, residual: Tensor | None = None) ->
     Args:
         y: a normalised tensor, of any shape.
         act: None, a name in `ACTIVATIONS`, or a module or function.
-        residual: a tensor of the same shape as `y`, or None.
+        residual: a tensor of the same shape as `y`, or None; the sum has the dtype of `y`.
 
     Raises:
         ValueError: the residual has another shape, or the name of the activation is unknown.
@@ -84,6 +85,6 @@ def finish(y: Tensor, act: Activation = None, residual: Tensor | None = None) ->
                 "of channels or the size of the map needs a projection on its shortcut, "
                 "such as a 1×1 convolution with the same stride."
             )
-        y = y + residual
+        y = in_precision_of(y, y + residual)
     function = resolve_activation(act)
     return y if function is None else function(y)

@@ -99,8 +99,8 @@ def batch_norm(
         running_mean=running_mean,
         running_var=running_var,
     )
-    check_mask("batch_norm", mask, input)
-    x = at_least_float32(input)
+    kept = check_mask("batch_norm", mask, input)
+    x = at_least_float32(input, kept)
     centred = x - per_channel(running_mean, x)
     y = standardised(centred, per_channel(running_var, x), weight, bias, eps)
     return finish(in_precision_of(input, y), act, residual)
@@ -123,14 +123,30 @@ def batch_norm_of_batch(
     Returns:
         The output, and the moments that running statistics are moved by, without a gradient.
     """
-    check_input("batch_norm", input)
-    check_per_channel("batch_norm", input.shape[1], weight=weight, bias=bias)
-    kept = check_mask("batch_norm", mask, input)
-    x = at_least_float32(input)
+    centred, variance, moments = centred_batch("batch_norm", input, weight, bias, mask)
+    y = standardised(centred, variance, weight, bias, eps)
+    return finish(in_precision_of(input, y), act, residual), moments
+
+
+def centred_batch(
+    function: str,
+    input: Tensor,  # noqa: A002
+    weight: Tensor | None,
+    bias: Tensor | None,
+    mask: Tensor | None,
+) -> tuple[Tensor, Tensor, Moments]:
+    """x − μ, the biased σ² with as many axes, and the moments, without a gradient.
+
+    The start of what normalises with the statistics of the batch; it checks what it is given.
+    """
+    check_input(function, input)
+    check_per_channel(function, input.shape[1], weight=weight, bias=bias)
+    kept = check_mask(function, mask, input)
+    x = at_least_float32(input, kept)
     axes = (0, *range(2, x.ndim))
     count = value_count(x, axes)
     check_several(
-        "batch_norm in training",
+        f"{function} with the statistics of the batch",
         count,
         x,
         per="channel",
@@ -138,11 +154,10 @@ def batch_norm_of_batch(
         "or a norm that does not look over the batch.",
     )
     centred, minus_mean, variance = centred_moments(x, axes, kept=kept)
-    y = standardised(centred, variance, weight, bias, eps)
     found = count if kept is None else kept_count(x, axes, kept)
     moments = Moments(
         mean=-minus_mean.detach().flatten(),
         variance=unbiased(variance.detach(), found).flatten(),
         size=found,
     )
-    return finish(in_precision_of(input, y), act, residual), moments
+    return centred, variance, moments

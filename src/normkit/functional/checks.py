@@ -32,6 +32,16 @@ def check_per_channel(function: str, channels: int, **vectors: Tensor | None) ->
             )
 
 
+def check_channels(layer: str, x: Tensor, channels: int) -> None:
+    """Raises unless `x` has the number of channels that a layer was made for."""
+    if x.ndim > 1 and x.shape[1] != channels:
+        raise ValueError(
+            f"{layer} was made for {channels} channels; the input has {x.shape[1]} channels on "
+            f"axis 1, of the shape {tuple(x.shape)}. Make the layer for the number of channels "
+            "that reaches it."
+        )
+
+
 def check_several(function: str, count: int, x: Tensor, per: str, fix: str) -> None:
     """Raises if a statistic would be taken over one single value."""
     if count == 1:
@@ -39,6 +49,15 @@ def check_several(function: str, count: int, x: Tensor, per: str, fix: str) -> N
             f"{function} needs more than one value per {per}: standardised against itself a "
             f"value is always zero; got one, from an input of shape {tuple(x.shape)}. {fix}"
         )
+
+
+def is_whole(value: object, at_least: int) -> bool:
+    """Whether a number is whole and not too small.
+
+    >>> is_whole(2, at_least=1), is_whole(2.0, at_least=1), is_whole(0, at_least=1)
+    (True, False, False)
+    """
+    return isinstance(value, int) and not isinstance(value, bool) and value >= at_least
 
 
 def check_mask(function: str, mask: Tensor | None, x: Tensor) -> Tensor | None:
@@ -49,10 +68,11 @@ def check_mask(function: str, mask: Tensor | None, x: Tensor) -> Tensor | None:
     """
     if mask is None:
         return None
-    if mask.dtype != torch.bool:
+    if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
+        came = mask.dtype if isinstance(mask, Tensor) else type(mask).__name__
         raise TypeError(
-            f"{function}: mask must be boolean, True where a value counts; got {mask.dtype}. "
-            "Convert it: mask.bool()."
+            f"{function}: mask must be a boolean tensor, True where a value counts; got {came}. "
+            "Convert it: mask.bool(), or torch.tensor(mask)."
         )
     samples, _, *positions = x.shape
     shapes = {

@@ -5,7 +5,12 @@ from __future__ import annotations
 from torch import Tensor
 
 from normkit.functional.activation import Activation, finish
-from normkit.functional.checks import check_input, check_mask, check_per_channel, check_several
+from normkit.functional.checks import (
+    check_input,
+    check_mask,
+    check_per_channel,
+    check_several,
+)
 from normkit.functional.statistics import (
     at_least_float32,
     centred_moments,
@@ -62,7 +67,7 @@ def group_norm(
     check_groups(num_groups, channels)
     check_per_channel("group_norm", channels, weight=weight, bias=bias)
     kept = check_mask("group_norm", mask, input)
-    x = at_least_float32(input)
+    x = at_least_float32(input, kept)
     axes = tuple(range(1, x.ndim))
     check_several(
         "group_norm",
@@ -76,12 +81,13 @@ def group_norm(
     return finish(in_precision_of(input, y), act, residual)
 
 
-def check_groups(num_groups: int, channels: int) -> None:
+def check_groups(num_groups: int, channels: int, function: str = "group_norm") -> None:
     """Raises unless the channels divide into the groups."""
-    if num_groups < 1 or channels % num_groups != 0:
+    whole = isinstance(num_groups, int) and not isinstance(num_groups, bool)
+    if not whole or num_groups < 1 or channels % num_groups != 0:
         divisors = [g for g in range(1, channels + 1) if channels % g == 0]
         raise ValueError(
-            "group_norm: the number of channels must be divisible by num_groups; got "
-            f"{channels} channels and num_groups={num_groups}. The divisors of {channels} are "
+            f"{function}: the number of channels must be divisible by num_groups; got "
+            f"{channels} channels and num_groups={num_groups!r}. The divisors of {channels} are "
             f"{', '.join(map(str, divisors))}."
         )

@@ -119,7 +119,7 @@ def instance_norm_of_input(
     check_input("instance_norm", input)
     check_per_channel("instance_norm", input.shape[1], weight=weight, bias=bias)
     kept = check_mask("instance_norm", mask, input)
-    x = at_least_float32(input)
+    x = at_least_float32(input, kept)
     axes = tuple(range(2, x.ndim))
     count = value_count(x, axes)
     check_several(

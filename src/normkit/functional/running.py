@@ -16,7 +16,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from normkit.functional.statistics import Moments, in_precision_of
+from normkit.functional.statistics import Moments, at_least_float32, in_precision_of
 
 _functorch = torch._C._functorch
 
@@ -45,26 +45,43 @@ def update_running_(
     """
     if is_recomputation():
         return
-    counts = is_counted(moments)
     with torch.no_grad():
-        for running, batch in ((running_mean, moments.mean), (running_var, moments.variance)):
-            if running is not None:
-                weight = momentum
-                if isinstance(weight, Tensor):
-                    weight = in_precision_of(running, weight)
-                moved = running * (1 - weight) + in_precision_of(running, batch) * weight
-                assign_(running, torch.where(counts, moved, running))
+        moved = [
+            (running, _moved(running, batch, momentum))
+            for running, batch in ((running_mean, moments.mean), (running_var, moments.variance))
+            if running is not None
+        ]
+        counts = is_counted(moments)
+        for _, after in moved:
+            # Finite in the precision of the statistic too, which may be half.
+            counts = counts & after.isfinite().all()
+        for running, after in moved:
+            assign_(running, torch.where(counts, after, running))
         if num_batches_tracked is not None:
             assign_(num_batches_tracked, num_batches_tracked + counts)
 
 
+def _moved(running: Tensor, batch: Tensor, momentum: float | Tensor) -> Tensor:
+    now = at_least_float32(running)
+    weight = in_precision_of(now, momentum) if isinstance(momentum, Tensor) else momentum
+    return in_precision_of(running, now.lerp(in_precision_of(now, batch), weight))
+
+
 def is_counted(moments: Moments) -> Tensor:
     """Whether a batch moves running statistics: one truth value, on the device of its moments."""
-    counts = moments.mean.isfinite().all() & moments.variance.isfinite().all()
+    return unless_recomputed(is_sound(moments))
+
+
+def is_sound(moments: Moments) -> Tensor:
+    """Whether moments are finite, and of several values each."""
+    sound = moments.mean.isfinite().all() & moments.variance.isfinite().all()
     if isinstance(moments.size, Tensor):
-        counts = counts & (moments.size > 1).all()
-    elif moments.size < 2:
-        counts = torch.zeros_like(counts)
+        return sound & (moments.size > 1).all()
+    return sound if moments.size > 1 else torch.zeros_like(sound)
+
+
+def unless_recomputed(counts: Tensor) -> Tensor:
+    """`counts`, and False in a compiled graph that runs while gradients are being computed."""
     if _is_compiled() and not _is_transformed():
         counts = counts & ~_recomputes(counts.device)
     return counts
@@ -82,9 +99,40 @@ def _is_transformed() -> bool:
 def is_recomputation() -> bool:
     """Whether gradients are being computed right now.
 
-    In a compiled graph it is False, and the graph asks when it runs, in `is_counted`.
+    In a compiled graph it is False; see `recomputes`.
     """
     return not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1
+
+
+def as_met(running: Tensor, batch: Tensor, momentum: float | Tensor) -> Tensor:
+    """A running statistic as a batch met it, before the batch moved it.
+
+    For who normalises a batch with running statistics: a recomputation must see those that it saw
+    when it came first. They are what they were then, unless a batch came between.
+
+    Args:
+        running: `(C)`.
+        batch: `(C)`, the statistic of the batch.
+        momentum: how far the batch moved `running`; 0 where it did not.
+
+    >>> as_met(torch.tensor([4.0]), torch.tensor([8.0]), momentum=0.5)  # no recomputation
+    tensor([4.])
+    """
+    again = recomputes(running.device)
+    if again is False:
+        return running
+    before = (running - batch * momentum) / (1 - momentum)
+    # What is not finite moved nothing; and what a momentum of 1 moved cannot be told any more.
+    again = before.isfinite() & again
+    return torch.where(again, before, running)
+
+
+def recomputes(device: torch.device) -> bool | Tensor:
+    """Whether gradients are being computed right now; in a compiled graph, when it runs."""
+    if _is_compiled() and not _is_transformed():
+        now: Tensor = _recomputes(device)
+        return now
+    return is_recomputation()
 
 
 def assign_(buffer: Tensor, value: Tensor) -> None:
@@ -118,15 +166,38 @@ def _batched_at(x: Tensor) -> set[int]:
     return levels
 
 
-@torch.library.custom_op("normkit::recomputes", mutates_args=())
+# A graph that is captured for replay would keep the answer that it had when it was captured.
+@torch.library.custom_op("normkit::recomputes", mutates_args=(), tags=(torch.Tag.cudagraph_unsafe,))
 def _recomputes(device: torch.device) -> Tensor:
     """Whether the graph that calls it is run while gradients are being computed.
 
     It takes no tensor, so that a graph asks once for all its layers.
     """
-    return torch.tensor(torch._C._current_graph_task_id() != -1, device=device)
+    return torch.full((), torch._C._current_graph_task_id() != -1, device=device)
 
 
 @_recomputes.register_fake
 def _(device: torch.device) -> Tensor:
     return torch.empty((), dtype=torch.bool, device=device)
+
+
+def kept_for_backward(constant: Tensor) -> Tensor:
+    """A constant that depends on running statistics, as it is now.
+
+    A compiled graph may recompute in its backward what it can; from running statistics it must not,
+    since by then they have moved.
+    """
+    if _is_compiled() and not _is_transformed():
+        kept: Tensor = _kept(constant)
+        return kept
+    return constant
+
+
+@torch.library.custom_op("normkit::kept", mutates_args=())
+def _kept(constant: Tensor) -> Tensor:
+    return constant.clone()
+
+
+@_kept.register_fake
+def _(constant: Tensor) -> Tensor:
+    return torch.empty_like(constant)

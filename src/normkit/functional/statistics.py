@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple, overload
 
 import torch
@@ -14,7 +15,7 @@ class Moments(NamedTuple):
 
     Attributes:
         mean: `(C)`.
-        variance: `(C)`, unbiased.
+        variance: `(C)`, unbiased; of a method that whitens the covariances `(G, d, d)`.
         size: how many values each is taken from; a tensor where a mask decides.
     """
 
@@ -23,9 +24,14 @@ class Moments(NamedTuple):
     size: int | Tensor
 
 
-def at_least_float32(x: Tensor) -> Tensor:
-    """`x` in the precision its statistics are computed in: float64 stays, half becomes float32."""
-    return x if x.dtype in (torch.float32, torch.float64) else x.float()
+def at_least_float32(x: Tensor, kept: Tensor | None = None) -> Tensor:
+    """`x` in the precision its statistics are computed in: float64 stays, half becomes float32.
+
+    What a mask leaves out and is not finite becomes 0, or it would reach the gradients of what is
+    kept: zero times infinity is not zero.
+    """
+    x = x if x.dtype in (torch.float32, torch.float64) else x.float()
+    return x if kept is None else torch.where(kept | x.isfinite(), x, 0.0)
 
 
 def in_precision_of(x: Tensor, other: Tensor) -> Tensor:
@@ -64,25 +70,58 @@ def centred_moments(
     >>> centred, minus_mean.item(), variance.item()
     (tensor([[-1.,  1.]]), -2.0, 1.0)
     """
+    share = _share(x, axes, groups, kept)
+    return centred_by(lambda x: _total(x, axes, groups), share, x, kept)
+
+
+def centred_by(
+    total: Callable[[Tensor], Tensor], share: float | Tensor, x: Tensor, kept: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """`centred_moments`, for statistics that are not over whole axes.
+
+    Args:
+        total: sums the values that a statistic is taken from; the sums meet `x`.
+        share: what each value weighs in a mean.
+        x: what is centred.
+        kept: the mask `(N, 1, *)`, or None.
+    """
     # Written for the fewest passes over x on a CPU, forwards and backwards: over several axes
     # torch.var_mean takes twenty times as long as sum(); the backwards of mean(), of a difference,
     # of square() and of addcmul() each write one more tensor of the size of x than those of a
     # sum, of an addition and of a product.
-    share: float | Tensor
-    if kept is None:
-        share = 1 / max(value_count(x, axes) // groups, 1)
-    else:
-        share = 1 / kept_count(x, axes, kept, groups).clamp(min=1)
-    minus_mean = _total(_only(kept, x), axes, groups) * -share
+    minus_mean = total(_only(kept, x)) * -share
     centred = x + minus_mean
     # Where the mean is large its own rounding remains. A second centring takes it out; in exact
     # arithmetic it is zero for every x, so its derivatives are zero too.
-    rounding = _total(_only(kept, centred.detach()), axes, groups) * -share
+    rounding = total(_only(kept, centred.detach())) * -share
     centred.add_(rounding)
     minus_mean = minus_mean + rounding
     counted = _only(kept, centred)
-    variance = _total(counted * counted, axes, groups) * share
+    variance = total(counted * counted) * share
     return centred, minus_mean, variance
+
+
+def mean_square(
+    x: Tensor, axes: tuple[int, ...], groups: int = 1, kept: Tensor | None = None
+) -> Tensor:
+    """The mean of x² over `axes`, which are kept with size 1.
+
+    Groups and a mask are as in `centred_moments`.
+
+    >>> mean_square(torch.tensor([[1.0, 3.0]]), (1,)).item()
+    5.0
+    """
+    counted = _only(kept, x)
+    square = counted * counted
+    # sum() over no axis would be over all.
+    return _total(square, axes, groups) * _share(x, axes, groups, kept) if axes else square
+
+
+def _share(x: Tensor, axes: tuple[int, ...], groups: int, kept: Tensor | None) -> float | Tensor:
+    """What each value weighs in a mean over `axes`."""
+    if kept is None:
+        return 1 / max(value_count(x, axes) // groups, 1)
+    return 1 / kept_count(x, axes, kept, groups).clamp(min=1)
 
 
 def _only(kept: Tensor | None, x: Tensor) -> Tensor:

@@ -46,6 +46,10 @@ def sync_batch_norm(
     N counts the samples of every process. The processes may have batches of different sizes, also
     none at all. Without `torch.distributed`, and in evaluation, it is `batch_norm`.
 
+    Several processes with one value per channel between them cannot be told in time to refuse them:
+    the output is β, and the batch is not counted. Under `torch.func`, `grad` and `vmap` work over
+    several processes if all of them do the same; `jvp` is refused by PyTorch.
+
     The gradient is that of the sum of the processes' losses, as it is on the joined batch; γ and β
     get in each process what its own samples contribute, which DistributedDataParallel averages.
 
@@ -113,7 +117,7 @@ def sync_batch_norm_of_batches(
     check_input("sync_batch_norm", input)
     check_per_channel("sync_batch_norm", input.shape[1], weight=weight, bias=bias)
     kept = check_mask("sync_batch_norm", mask, input)
-    x = at_least_float32(input)
+    x = at_least_float32(input, kept)
     axes = (0, *range(2, x.ndim))
     centred, minus_mean, variance = centred_moments(x, axes, kept=kept)
     own = (
@@ -161,35 +165,59 @@ class _Gather(torch.autograd.Function):
     """One tensor of every process, stacked: `(*)` → `(processes, *)`."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, group: dist.ProcessGroup | None) -> Tensor:
-        ctx.group = group
+    def forward(x: Tensor, group: dist.ProcessGroup | None) -> Tensor:
         processes = dist.get_world_size(group)
         told = x.new_empty(processes * x.numel())
-        dist.all_gather_into_tensor(told, x.flatten(), group)
+        _all_gather(told, x.flatten(), group)
         return told.reshape(processes, *x.shape)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.group = inputs[1]
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None]:
         gradient: Tensor = _SumOwn.apply(upstream, ctx.group)  # type: ignore[no-untyped-call]
         return gradient, None
 
+    @staticmethod
+    def vmap(
+        info: Any, in_dims: tuple[int | None, ...], x: Tensor, group: dist.ProcessGroup | None
+    ) -> tuple[Tensor, int]:
+        return _gathered(x.movedim(in_dims[0] or 0, 0), group), 1
+
 
 class _SumOwn(torch.autograd.Function):
     """The sum over the processes, of which each keeps its own row: `_Gather`'s transpose."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, group: dist.ProcessGroup | None) -> Tensor:
-        ctx.group = group
+    def forward(x: Tensor, group: dist.ProcessGroup | None) -> Tensor:
         total = x.clone(memory_format=torch.contiguous_format)
         dist.all_reduce(total, group=group)
-        return total[dist.get_rank(group)]
+        return total[dist.get_rank(group)].clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.group = inputs[1]
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None]:
-        gradient: Tensor = _Gather.apply(upstream, ctx.group)  # type: ignore[no-untyped-call]
-        return gradient, None
+        return _gathered(upstream, ctx.group), None
+
+    @staticmethod
+    def vmap(
+        info: Any, in_dims: tuple[int | None, ...], x: Tensor, group: dist.ProcessGroup | None
+    ) -> tuple[Tensor, int]:
+        own: Tensor = _SumOwn.apply(x.movedim(in_dims[0] or 0, 1), group)  # type: ignore[no-untyped-call]
+        return own, 0
 
 
 def _gathered(x: Tensor, group: dist.ProcessGroup | None) -> Tensor:
     told: Tensor = _Gather.apply(x, group)  # type: ignore[no-untyped-call]
     return told
+
+
+def _all_gather(told: Tensor, x: Tensor, group: dist.ProcessGroup | None) -> None:
+    # Under its newer name where there is one: the older is deprecated.
+    gather = getattr(dist, "all_gather_single", None) or dist.all_gather_into_tensor
+    gather(told, x, group=group)

@@ -17,9 +17,11 @@ from typing import Any
 
 from normkit.functional.names import unknown_name
 from normkit.models.block import PLACEMENTS, Block, Norm
+from normkit.models.branch import BRANCHES
 from normkit.models.classifier import Classifier
 from normkit.models.factory import Made, from_factory
 from normkit.models.initialisation import INITIALISATIONS, initialise_
+from normkit.models.lsuv import Reached, lsuv_
 from normkit.models.micro_batch import MicroBatched
 from normkit.models.mlp import MultiLayerPerceptron
 from normkit.models.plain import PlainNetwork
@@ -27,6 +29,7 @@ from normkit.models.residual import ResidualNetwork
 from normkit.models.vgg import VGG
 
 __all__ = [
+    "BRANCHES",
     "INITIALISATIONS",
     "MODELS",
     "PLACEMENTS",
@@ -38,11 +41,13 @@ __all__ = [
     "MultiLayerPerceptron",
     "Norm",
     "PlainNetwork",
+    "Reached",
     "ResidualNetwork",
     "build",
     "defaults",
     "from_factory",
     "initialise_",
+    "lsuv_",
 ]
 
 _CLASSES: Mapping[str, type[Classifier]] = MappingProxyType(
@@ -72,7 +77,7 @@ def build(name: str, **arguments: Any) -> Classifier:
         name: a key of `MODELS`.
         **arguments: those of the model's class: `num_classes`, `in_channels` and `image_size`, and
             where wanted `norm`, `placement`, `init`, `init_gain`, `activation`, `depth`, `width`
-            and `dropout`.
+            and `dropout`; of `residual` also `branch`.
 
     Returns:
         The model, whose weights depend on torch's random state alone.
@@ -85,6 +90,11 @@ def build(name: str, **arguments: Any) -> Classifier:
         raise ValueError(unknown_name("model", name, _CLASSES))
     cls = _CLASSES[name]
     taken = inspect.signature(cls).parameters
+    if "branch" in arguments and "branch" not in taken:
+        raise TypeError(
+            f"model {name!r} has no residual branches, and takes no branch. Use 'residual', or "
+            "leave branch out."
+        )
     for argument in arguments:
         if argument not in taken:
             raise TypeError(f"model {name!r}: {unknown_name('argument', argument, taken)}")

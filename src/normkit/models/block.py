@@ -11,7 +11,7 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 from normkit.functional import Activation
 from normkit.functional.names import unknown_name
 from normkit.nn import Identity
-from normkit.nn.catalogue import make
+from normkit.nn.catalogue import catalogue, make
 
 Norm = str | Callable[..., torch.nn.Module]
 """A key of the catalogue, or a callable `norm(channels, dims=2)` that returns a module."""
@@ -25,7 +25,9 @@ class Block(torch.nn.Module):
     """A convolution or linear layer, its norm and its activation.
 
     act(norm(linear(x)) + residual) where the norm is placed before the activation, and
-    norm(act(linear(x) + residual)) where it is placed after it.
+    norm(act(linear(x) + residual)) where it is placed after it. A method on the weights is put on
+    the convolution or linear layer, wherever it is placed, and the norm is the identity. A norm
+    with an activation of its own has the place of both: norm(linear(x)) + residual.
 
     Args:
         linear: the convolution or linear layer.
@@ -39,8 +41,8 @@ class Block(torch.nn.Module):
         act: the activation, as a module.
 
     Raises:
-        ValueError: an unknown norm, placement or activation; an instance norm on features
-            without positions.
+        ValueError: an unknown norm, placement or activation; a norm that needs positions on
+            features without.
         TypeError: `norm` is neither a name nor a callable that returns a module.
 
     >>> block = Block(torch.nn.Conv2d(3, 8, 3), norm="group", placement="before")
@@ -59,17 +61,25 @@ class Block(torch.nn.Module):
         super().__init__()
         check_placement(placement)
         self.linear = linear
-        if isinstance(linear, torch.nn.Linear):
+        method = catalogue().get(norm) if isinstance(norm, str) else None
+        self.norm: torch.nn.Module
+        if method is not None and method.on == "weights":
+            method.layers[1 if isinstance(linear, torch.nn.Linear) else 2](linear)
+            self.norm = Identity()
+        elif isinstance(linear, torch.nn.Linear):
             self.norm = make_norm(norm, linear.out_features, dims=1)
-            if isinstance(self.norm, _InstanceNorm):
+            needs_positions = isinstance(self.norm, _InstanceNorm)
+            if needs_positions or (method is not None and method.needs_positions):
+                title = "instance normalization" if method is None else method.title
                 raise ValueError(
-                    "instance normalization needs positions; a linear layer gives (N, C), one "
-                    "value per channel and sample. Use batch, layer, channel_layer, group or rms "
-                    "with linear layers, or a model of convolutions."
+                    f"{title} needs positions; a linear layer gives (N, C), one value per channel "
+                    "and sample. Use batch, layer, channel_layer, group or rms with linear "
+                    "layers, or a model of convolutions."
                 )
         else:
             self.norm = make_norm(norm, linear.out_channels, dims=2)
-        self.act = Identity(act=activation)
+        activates = method is not None and method.activates and placement != "after"
+        self.act = Identity(act=None if activates else activation)
         self.placement = placement
 
     def forward(self, x: Tensor, residual: Tensor | None = None) -> Tensor:

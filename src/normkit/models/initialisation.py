@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Generator, Tensor
 from torch.nn import init
+from torch.nn.utils.parametrize import is_parametrized
 
 from normkit.functional.names import unknown_name
 
@@ -30,6 +31,8 @@ def initialise_(
     - `lecun`: gain · √(1 / fan_in);
     - `orthogonal`: a (semi-)orthogonal matrix times gain · √2;
     - `default`: PyTorch's own weights and biases are left as they are.
+
+    Where a method on the weights is on a layer, what is drawn is what that method then normalises.
 
     Args:
         model: changed in place. Its last convolution or linear layer, in the order of
@@ -68,7 +71,13 @@ def initialise_(
     # Not the last one, the classifier: so initialisations differ in the hidden stack alone, and
     # not also in the scale of the logits, which by itself changes the first losses.
     for layer in layers[:-1]:
-        _draw_(layer.weight, name, gain, generator)
+        if is_parametrized(layer, "weight"):
+            # Read, the weight is a new tensor every time; assigned, it is what is normalised.
+            weight = torch.empty_like(layer.weight, requires_grad=False)
+            _draw_(weight, name, gain, generator)
+            layer.weight = weight
+        else:
+            _draw_(layer.weight, name, gain, generator)
         if layer.bias is not None:
             init.zeros_(layer.bias)
 

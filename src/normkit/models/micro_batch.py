@@ -6,12 +6,19 @@ import torch
 from torch import Tensor
 
 from normkit.functional.batch import batch_norm_of_batch
-from normkit.functional.running import is_counted
+from normkit.functional.running import is_counted, is_recomputation
 from normkit.functional.statistics import Moments
 from normkit.models.block import make_norm
 from normkit.nn import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from normkit.nn.batch import BatchNormLayer
 from normkit.nn.catalogue import catalogue
+
+
+def _counts_now(norm: BatchNormLayer) -> bool:
+    """Whether each micro-batch simply moves the running statistics."""
+    transformed = torch._C._functorch.get_dynamic_layer_stack_depth() > 0
+    return norm._pool is None and not is_recomputation() and not transformed
+
 
 _SIDE_BY_SIDE = (BatchNorm1d, BatchNorm2d, BatchNorm3d)
 """Layers whose micro-batches are normalised in one call; those of others go through in turn."""
@@ -60,7 +67,7 @@ class MicroBatched(torch.nn.Module):
                 f"a batch must hold whole micro-batches; got {len(x)} samples and micro-batches "
                 f"of {self.size}: use a batch of {len(x) // self.size * self.size}"
             )
-        if isinstance(norm, BatchNormLayer) and type(norm) in _SIDE_BY_SIDE:
+        if isinstance(norm, BatchNormLayer) and type(norm) in _SIDE_BY_SIDE and _counts_now(norm):
             return self._in_parts(norm, x)
         return torch.cat([norm(part) for part in torch.split(x, self.size)])
 

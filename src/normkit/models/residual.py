@@ -7,13 +7,24 @@ from torch import Tensor
 
 from normkit.functional import Activation
 from normkit.models.block import Block, Norm
+from normkit.models.branch import (
+    ScalarBias,
+    ScalarMultiplier,
+    check_branch,
+    fixup_,
+)
 from normkit.models.classifier import Classifier, check_arguments, halved
 
 
 class ResidualUnit(torch.nn.Module):
     """Two blocks around a shortcut; the shortcut joins before the activation of the second.
 
+    With `skipinit` and `fixup` the norms of the blocks are scalars, and with `fixup` there is one
+    in front of each convolution too; see `normkit.models.branch`.
+
     Attributes:
+        enter: in front of the convolutions that take the unit's input.
+        between: in front of the second block.
         first: the first block, which changes the size and the number of channels.
         second: the second block.
         shortcut: the identity, or a 1×1 convolution and its norm where the shape changes.
@@ -28,20 +39,32 @@ class ResidualUnit(torch.nn.Module):
         norm: Norm,
         placement: str,
         activation: Activation,
+        branch: str = "plain",
     ) -> None:
         super().__init__()
-        first = torch.nn.Conv2d(in_channels, channels, 3, stride=stride, padding=1)
-        second = torch.nn.Conv2d(channels, channels, 3, padding=1)
+        bias = branch != "fixup"
+        first = torch.nn.Conv2d(in_channels, channels, 3, stride=stride, padding=1, bias=bias)
+        second = torch.nn.Conv2d(channels, channels, 3, padding=1, bias=bias)
         self.first = Block(first, norm=norm, placement=placement, activation=activation)
         self.second = Block(second, norm=norm, placement=placement, activation=activation)
         self.shortcut: torch.nn.Module = torch.nn.Identity()
         if stride != 1 or in_channels != channels:
-            projection = torch.nn.Conv2d(in_channels, channels, 1, stride=stride)
+            projection = torch.nn.Conv2d(in_channels, channels, 1, stride=stride, bias=bias)
             self.shortcut = Block(projection, norm=norm, placement=placement, activation=None)
+        self.enter: torch.nn.Module = torch.nn.Identity()
+        self.between: torch.nn.Module = torch.nn.Identity()
+        if branch == "skipinit":
+            self.second.norm = ScalarMultiplier(0.0)
+        elif branch == "fixup":
+            self.enter, self.between, self.first.norm = ScalarBias(), ScalarBias(), ScalarBias()
+            self.second.norm = torch.nn.Sequential(ScalarMultiplier(1.0), ScalarBias())
 
     def forward(self, x: Tensor) -> Tensor:
         """Images or maps `(N, C, H, W)` → maps."""
-        y: Tensor = self.second(self.first(x), self.shortcut(x))
+        entered = self.enter(x)
+        # The identity takes the input as it is, a projection is a convolution like the others.
+        past = self.shortcut(entered if isinstance(self.shortcut, Block) else x)
+        y: Tensor = self.second(self.between(self.first(entered)), past)
         return y
 
 
@@ -64,10 +87,11 @@ class ResidualNetwork(Classifier):
             and those on shortcuts come on top.
         width: the channels of the first stage.
         dropout: the share of features set to zero before the classifier.
+        branch: one of `BRANCHES`: how the residual branches do without a norm on the activations.
 
     Raises:
-        ValueError: an unknown norm, placement, init or activation; a number outside its range; an
-            odd depth.
+        ValueError: an unknown norm, placement, init, activation or branch; a number outside its
+            range; an odd depth; a branch that does without a norm, with a norm.
 
     >>> model = ResidualNetwork(num_classes=10, in_channels=3, image_size=(32, 32), norm="batch")
     >>> model(torch.randn(2, 3, 32, 32)).shape
@@ -91,8 +115,10 @@ class ResidualNetwork(Classifier):
         depth: int = 8,
         width: int = 16,
         dropout: float = 0.0,
+        branch: str = "plain",
     ) -> None:
         super().__init__()
+        check_branch(branch, norm, placement)
         check_arguments(
             num_classes=num_classes,
             in_channels=in_channels,
@@ -109,7 +135,9 @@ class ResidualNetwork(Classifier):
         side = max(image_size)
         stride = 2 if side > 16 else 1
         self.stem = Block(
-            torch.nn.Conv2d(in_channels, width, 3, stride=stride, padding=1),
+            torch.nn.Conv2d(
+                in_channels, width, 3, stride=stride, padding=1, bias=branch != "fixup"
+            ),
             norm=norm,
             placement=placement,
             activation=activation,
@@ -129,18 +157,26 @@ class ResidualNetwork(Classifier):
                     norm=norm,
                     placement=placement,
                     activation=activation,
+                    branch=branch,
                 )
             )
             channels = wide
         self.units = torch.nn.ModuleList(units)
         self._make_head(channels, num_classes, dropout, init, init_gain)
+        self.enter: torch.nn.Module = torch.nn.Identity()
+        self.leave: torch.nn.Module = torch.nn.Identity()
+        if branch == "fixup":
+            self.enter, self.stem.norm, self.leave = ScalarBias(), ScalarBias(), ScalarBias()
+            pairs = [(unit.first.linear, unit.second.linear) for unit in units]
+            fixup_(self, pairs, init, init_gain)
 
     def features(self, x: Tensor) -> Tensor:
         """Images `(N, C, H, W)` → features `(N, F)`."""
-        x = self.stem(x)
+        x = self.stem(self.enter(x))
         for unit in self.units:
             x = unit(x)
-        return x.mean((2, 3))
+        features: Tensor = self.leave(x.mean((2, 3)))
+        return features
 
 
 def _stages(side: int) -> int:

@@ -11,7 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from normkit.functional import Activation, batch_norm
 from normkit.functional.batch import batch_norm_of_batch
-from normkit.functional.checks import check_rank
+from normkit.functional.checks import check_channels, check_rank
 from normkit.functional.statistics import Moments
 from normkit.nn.activation import Activated
 from normkit.nn.method import Method
@@ -49,6 +49,7 @@ class BatchNormLayer(Activated, RunningStatistics, _BatchNorm):
     ) -> Tensor:
         """Returns `act(norm(input) + residual)`; only what `mask` keeps is in the statistics."""
         self._check_rank(input)
+        check_channels(type(self).__name__, input, self.num_features)
         ending: dict[str, Any] = {"act": self.act, "residual": residual, "mask": mask}
         if self.training or (self.running_mean is None and self.running_var is None):
             y, moments = self._of_batch(input, ending)

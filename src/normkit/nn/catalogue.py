@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from types import MappingProxyType
 from typing import Any
 
@@ -10,13 +11,49 @@ import torch
 
 from normkit.functional import Activation
 from normkit.functional.names import unknown_name
-from normkit.nn import batch, channel_layer, group, instance, layer, none, rms, sync_batch
 from normkit.nn.method import Method
 
-METHODS: tuple[Method, ...] = tuple(
-    module.METHOD
-    for module in (none, batch, layer, channel_layer, instance, group, rms, sync_batch)
+ORDER = (
+    "none",
+    # over the batch
+    "batch",
+    "sync_batch",
+    "ghost_batch",
+    "split_batch",
+    "batch_renorm",
+    "frozen_batch",
+    # over the sample
+    "layer",
+    "channel_layer",
+    "instance",
+    "group",
+    "rms",
+    "group_rms",
+    "positional",
+    "local_response",
+    "local_context",
+    # mixtures
+    "switchable",
+    "batch_channel",
+    # whitening
+    "decorrelated_batch",
+    "iterative",
+    # norm and activation as one
+    "filter_response",
+    "evonorm_b0",
+    "evonorm_s0",
+    # responses, and what needs no statistics
+    "global_response",
+    "dynamic_tanh",
+    # on the weights
+    "weight_norm",
+    "spectral_norm",
+    "weight_standardization",
+    "scaled_weight_standardization",
 )
+"""The methods in the order in which they are listed; each has a file of its name in this room."""
+
+METHODS: tuple[Method, ...] = tuple(import_module(f"normkit.nn.{name}").METHOD for name in ORDER)
 
 _CATALOGUE: Mapping[str, Method] = MappingProxyType({method.name: method for method in METHODS})
 
@@ -25,7 +62,7 @@ def catalogue() -> Mapping[str, Method]:
     """All methods, name → `Method`, read-only.
 
     >>> list(catalogue())[:4]
-    ['none', 'batch', 'layer', 'channel_layer']
+    ['none', 'batch', 'sync_batch', 'ghost_batch']
     >>> catalogue()["group"].axes
     'C / G, *'
     """
@@ -54,8 +91,8 @@ def make(
             at least two channels a group.
 
     Raises:
-        ValueError: an unknown name, number of dims or activation; channels below 1; groups that
-            do not divide the channels.
+        ValueError: an unknown name, number of dims or activation; a method on the weights; channels
+            below 1; groups that do not divide the channels.
         TypeError: an option that the method does not take.
 
     >>> make("group", 64, act="relu")
@@ -65,10 +102,15 @@ def make(
         ...
     ValueError: unknown method 'bach'. Did you mean 'batch'? The names are: none, batch, ...
     """
-    if name not in _CATALOGUE:
+    if not isinstance(name, str) or name not in _CATALOGUE:
         raise ValueError(unknown_name("method", name, _CATALOGUE))
     method = _CATALOGUE[name]
-    if dims not in method.layers:
+    if method.on == "weights":
+        raise ValueError(
+            f"{name!r} is a method on the weights, of which there is no layer. Put it on a "
+            f"convolution or linear layer: nk.nn.{name}(conv)."
+        )
+    if not isinstance(dims, int) or dims not in method.layers:
         raise ValueError(
             f"dims is the number of axes of positions, 1, 2 or 3; got {dims!r}. "
             "For (N, C, H, W) it is 2."

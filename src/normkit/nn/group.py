@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from normkit.functional import Activation, group_norm
+from normkit.functional.checks import check_channels
 from normkit.functional.group import check_groups
 from normkit.nn.activation import Activated
 from normkit.nn.method import Method
@@ -64,6 +65,7 @@ class GroupNorm(Activated, torch.nn.GroupNorm):
         mask: Tensor | None = None,
     ) -> Tensor:
         """Returns `act(norm(input) + residual)`; only what `mask` keeps is in the statistics."""
+        check_channels(type(self).__name__, input, self.num_channels)
         return group_norm(
             input,
             self.num_groups,

@@ -60,7 +60,7 @@ class InstanceNormLayer(Activated, RunningStatistics, _InstanceNorm):
         ending: dict[str, Any] = {"act": self.act, "residual": residual, "mask": mask}
         if self.training or not self.track_running_stats:
             y, moments = instance_norm_of_input(x, self.weight, self.bias, self.eps, **ending)
-            if self.training and self.running_mean is not None:
+            if self.training and self.track_running_stats:
                 self._track_(moments)
             return y
         return instance_norm(
@@ -153,6 +153,7 @@ METHOD = Method(
     state_dict=("weight", "bias"),
     layers={1: InstanceNorm1d, 2: InstanceNorm2d, 3: InstanceNorm3d},
     needs="more than one position",
+    needs_positions=True,
     when="Style transfer and image generation, where contrast must not matter.",
     standardises="instance",
 )

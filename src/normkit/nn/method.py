@@ -21,12 +21,14 @@ class Method:
         title: the name in prose.
         year: of the paper; None where there is none.
         paper: authors, title and address.
-        axes: what one statistic is taken over, of `(N, C, *)`.
-        state_dict: the keys that `make` gives a layer's `state_dict` by default.
+        axes: what one statistic is taken over, of `(N, C, *)` or of the weights.
+        state_dict: the keys that it gives a layer's `state_dict` by default.
         layers: number of axes of positions → class. Of a method on the weights, the function that
             puts it on a convolution or linear layer.
         needs: what an input must have.
         when: when to use it.
+        needs_positions: whether features `(N, C)` are refused.
+        activates: whether it has an activation of its own, in place of the network's.
         on: what is normalised, activations or weights.
         standardises: the sets of values of which each is brought to mean 0 and variance 1, or
             meant to be, before γ and β: "batch" (of a channel), "sample" (of a sample, or of a
@@ -47,6 +49,8 @@ class Method:
     layers: Mapping[int, Callable[..., torch.nn.Module]]
     needs: str
     when: str
+    needs_positions: bool = False
+    activates: bool = False
     on: Literal["activations", "weights"] = "activations"
     standardises: Literal["batch", "sample", "instance", "position"] | None = None
     channels: str | None = "num_features"
@@ -61,8 +65,13 @@ class Method:
 
     @property
     def options(self) -> tuple[str, ...]:
-        """What `make` takes for it, besides `affine` and `act`."""
+        """What `make` takes for it, besides `affine` and `act`.
+
+        Of a method on the weights, what its function takes besides the layer.
+        """
         handled = {self.channels, self.affine, "act", *self.fixed}
+        if self.on == "weights":
+            handled.add("module")
         taken = inspect.signature(self.layers[2]).parameters
         return tuple(name for name in taken if name not in handled)
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from normkit.functional import Activation, channel_rms_norm, rms_norm
-from normkit.functional.checks import check_rank
+from normkit.functional.checks import check_channels, check_rank
 from normkit.nn.activation import Activated
 from normkit.nn.method import Method
 
@@ -77,6 +77,7 @@ class _ChannelRMSNormLayer(Activated, torch.nn.RMSNorm):
     def forward(self, input: Tensor, residual: Tensor | None = None) -> Tensor:  # noqa: A002
         """Returns `act(norm(input) + residual)`."""
         check_rank(type(self).__name__, input, self._spatial)
+        check_channels(type(self).__name__, input, self.normalized_shape[0])
         return channel_rms_norm(input, self.weight, self.eps, act=self.act, residual=residual)
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from normkit.functional.running import assign_, is_counted, is_recomputation, update_running_
 from normkit.functional.statistics import Moments, at_least_float32
@@ -29,18 +31,58 @@ class RunningStatistics(torch.nn.Module):
     _joins_batches = True
     """Whether several batches count as the one they are together; else as their average."""
 
+    _covariance_groups: int | None = None
+    """The groups of channels whose covariances are kept; None for the variance of each channel."""
+
+    def _set_running(
+        self, channels: int, tracks: bool, device: Any, dtype: Any, mean: bool = True
+    ) -> None:
+        """Registers the buffers, of a layer that is none of PyTorch's."""
+        vectors = {"running_mean": tracks and mean, "running_var": tracks}
+        for name, exists in vectors.items():
+            vector = torch.empty(channels, device=device, dtype=dtype) if exists else None
+            self.register_buffer(name, vector)
+        tracked = torch.tensor(0, dtype=torch.long, device=device) if tracks else None
+        self.register_buffer("num_batches_tracked", tracked)
+        self.reset_running_stats()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy made inside `accumulate` is a layer of its own, which nothing collects for.
+        return {name: value for name, value in vars(self).items() if name != "_pool"}
+
+    @property
+    def _kept(self) -> Tensor | None:
+        """A running statistic of one value per channel; None where none are kept."""
+        return self.running_var if self.running_mean is None else self.running_mean
+
+    def reset_running_stats(self) -> None:
+        """Forgets the batches: mean 0, variance 1, none counted."""
+        if self.running_mean is not None:
+            self.running_mean.zero_()
+        if self.running_var is not None:
+            self.running_var.fill_(1)
+        if self.num_batches_tracked is not None:
+            self.num_batches_tracked.zero_()
+
     def _track_(self, moments: Moments) -> None:
         if self._pool is not None:
             self._pool.add_(moments)
             return
-        momentum: float | Tensor = 0.0 if self.momentum is None else self.momentum
-        if self.momentum is None and self.num_batches_tracked is not None:
-            # The cumulative average: the n-th batch weighs 1 / n.
-            seen = self.num_batches_tracked.to(at_least_float32(moments.mean).dtype)
-            momentum = 1 / (seen + 1)
+        self._move_(moments, self._momentum_after(self.num_batches_tracked, moments.mean))
+
+    def _move_(self, moments: Moments, momentum: float | Tensor) -> None:
         update_running_(
             self.running_mean, self.running_var, moments, momentum, self.num_batches_tracked
         )
+
+    def _momentum_after(self, seen: Tensor | None, like: Tensor) -> float | Tensor:
+        """How far a batch moves the running statistics, after as many others as `seen`."""
+        if self.momentum is not None:
+            return self.momentum
+        if seen is None:
+            return 0.0
+        # The cumulative average: the n-th batch weighs 1 / n.
+        return 1 / (seen.to(at_least_float32(like).dtype) + 1)
 
 
 class Pool:
@@ -50,12 +92,14 @@ class Pool:
         like: the moments of one of them, for shape, dtype and device.
         joins: whether the variance is the one of all values together; otherwise it is the average
             of the batches' variances.
+        groups: G, where the variances are covariances `(G, d, d)`; otherwise None.
     """
 
-    def __init__(self, like: Tensor, joins: bool) -> None:
+    def __init__(self, like: Tensor, joins: bool, groups: int | None = None) -> None:
         self.joins = joins
+        self.groups = groups
         self.mean = torch.zeros_like(at_least_float32(like))
-        self.squares = torch.zeros_like(self.mean)
+        self.squares = torch.zeros_like(self._squared(self.mean))
         """The sum of the squared distances from the mean, or of the variances times their sizes."""
         self.size = self.mean.new_zeros(())
 
@@ -65,7 +109,11 @@ class Pool:
             return
         counts = is_counted(moments)
         with torch.no_grad():
-            size = torch.as_tensor(moments.size, dtype=self.mean.dtype, device=counts.device)
+            size = (
+                moments.size.to(self.mean.dtype)
+                if isinstance(moments.size, Tensor)
+                else self.size.new_full((), moments.size)
+            )
             size = torch.where(counts, size.reshape(()), 0.0)
             total = self.size + size
             share = size / total.clamp(min=1)
@@ -74,10 +122,17 @@ class Pool:
             variance = torch.where(counts, moments.variance, 0.0)
             squares = variance * size
             if self.joins:
-                squares = variance * (size - 1) + step.square() * (self.size * share)
+                squares = variance * (size - 1) + self._squared(step) * (self.size * share)
             assign_(self.squares, self.squares + squares)
             assign_(self.mean, self.mean + step * share)
             assign_(self.size, total)
+
+    def _squared(self, step: Tensor) -> Tensor:
+        """The square of each, or the products of any two of a group."""
+        if self.groups is None:
+            return step.square()
+        in_groups = step.reshape(self.groups, -1)
+        return in_groups.unsqueeze(2) * in_groups.unsqueeze(1)
 
     def moments(self) -> Moments:
         """Of all batches together; of none if none counted."""
@@ -99,6 +154,7 @@ def accumulate(model: torch.nn.Module) -> Iterator[None]:
 
     Raises:
         RuntimeError: the model is already inside one.
+        ValueError: there is a batch normalization layer in it that is not normkit's.
 
     >>> import normkit as nk
     >>> layer = nk.nn.BatchNorm2d(4)
@@ -108,19 +164,23 @@ def accumulate(model: torch.nn.Module) -> Iterator[None]:
     >>> layer.num_batches_tracked
     tensor(1)
     """
-    layers = [
-        (module, module.running_mean)
-        for module in model.modules()
-        if isinstance(module, RunningStatistics)
-    ]
-    kept = [(layer, mean) for layer, mean in layers if mean is not None]
+    for name, module in model.named_modules():
+        if isinstance(module, _BatchNorm) and not isinstance(module, RunningStatistics):
+            raise ValueError(
+                "accumulate concerns normkit's layers; the statistics of another would move with "
+                f"every micro-batch: {name or 'the model'}, a "
+                f"{type(module).__module__}.{type(module).__name__}. Use the layer of the same "
+                "name in normkit.nn."
+            )
+    layers = [module for module in model.modules() if isinstance(module, RunningStatistics)]
+    kept = [(layer, like) for layer in layers if (like := layer._kept) is not None]
     if any(layer._pool is not None for layer, _ in kept):
         raise RuntimeError(
             "accumulate is around all the micro-batches of one optimizer step; this model is "
             "already inside one. Leave that one first."
         )
-    for layer, mean in kept:
-        layer._pool = Pool(mean, layer._joins_batches)
+    for layer, like in kept:
+        layer._pool = Pool(like, layer._joins_batches, layer._covariance_groups)
     try:
         yield
     except BaseException:

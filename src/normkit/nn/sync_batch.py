@@ -84,6 +84,9 @@ class SyncBatchNorm(BatchNormLayer):
         check_input(type(self).__name__, x)
 
     def _of_batch(self, x: Tensor, ending: Mapping[str, Any]) -> tuple[Tensor, Moments]:
+        if not self.training:
+            # The other processes may not be evaluating, and would not answer.
+            return super()._of_batch(x, ending)
         return sync_batch_norm_of_batches(
             x, self.weight, self.bias, self.eps, process_group=self.process_group, **ending
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from normkit.probes.restore import unchanged
 
@@ -102,7 +103,7 @@ def _grouped(values: Tensor, axes: str, groups: int) -> Tensor:
 
 
 def without_affine(norm: nn.Module) -> nn.Module:
-    """A copy of a norm whose γ is one, β zero and activation none.
+    """A copy of a norm whose γ is one, β zero and activation none, those of norms in it too.
 
     >>> layer = nn.BatchNorm2d(4)
     >>> _ = nn.init.normal_(layer.weight)
@@ -112,10 +113,12 @@ def without_affine(norm: nn.Module) -> nn.Module:
     bare = copy.deepcopy(norm)
     if getattr(bare, "act", None) is not None:
         setattr(bare, "act", None)  # noqa: B010 - the type of a module's attributes is not known
-    for name, value in (("weight", 1.0), ("bias", 0.0)):
-        parameter = getattr(bare, name, None)
-        if isinstance(parameter, Tensor):
-            nn.init.constant_(parameter, value)
+    inner = [module for module in bare.modules() if isinstance(module, _BatchNorm)]
+    for layer in (bare, *inner):
+        for name, value in (("weight", 1.0), ("bias", 0.0)):
+            parameter = getattr(layer, name, None)
+            if isinstance(parameter, Tensor):
+                nn.init.constant_(parameter, value)
     return bare
 
 

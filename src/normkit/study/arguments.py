@@ -11,7 +11,7 @@ import torch
 from normkit import models
 from normkit.data import Dataset
 from normkit.functional.names import unknown_name
-from normkit.nn.catalogue import catalogue
+from normkit.study.arms import NOT_STUDIED, arms, is_headline
 from normkit.study.claims import choose
 from normkit.study.ladder import BUDGETS
 from normkit.study.optimizer import OPTIMIZERS, SCHEDULES
@@ -53,10 +53,16 @@ def check(study: Study) -> None:
         if isinstance(names, str):
             raise ValueError(f"{name} is a list of names; got {names!r}: write [{names!r}]")
     for norm in study.norms:
-        if norm not in catalogue():
-            raise ValueError(unknown_name("norm", norm, catalogue()))
-    if not [norm for norm in study.norms if norm != "none"]:
-        raise ValueError("a study compares norms with none; give at least one, such as batch")
+        if norm in NOT_STUDIED:
+            raise ValueError(f"{norm} cannot be studied: {NOT_STUDIED[norm]}; leave it out")
+        if norm not in arms():
+            raise ValueError(unknown_name("norm", norm, arms()))
+    if not [norm for norm in study.norms if is_headline(norm)]:
+        given = ", ".join(study.norms) or "nothing"
+        raise ValueError(
+            "a study compares norm layers with none; give at least one, such as batch, beside "
+            f"rivals and methods on the weights; got {given}"
+        )
     _check_model(study)
     choose(tuple(study.claims) if study.claims else None)
     if isinstance(study.budget, str) and study.budget not in BUDGETS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
+from normkit.study.arms import takes_part
 from normkit.study.bilingual import Text, joined, text
 from normkit.study.optimizer import OPTIMIZERS
 from normkit.study.spec import TrialSpec
@@ -73,10 +74,11 @@ class Plan:
     """What the network lets a study set: of `ADJUSTABLE`."""
 
     def arms(self, claim: str) -> tuple[str, ...]:
-        """The norms that take part in a claim, "none" first."""
+        """The norms, and their rivals, that take part in a claim, "none" first."""
+        norms = tuple(norm for norm in self.norms if takes_part(norm, claim))
         if claim in self.exploratory_left_out_of:
-            return tuple(norm for norm in self.norms if norm in ("none", self.headline))
-        return self.norms
+            return tuple(norm for norm in norms if norm in ("none", self.headline))
+        return norms
 
     def seeds_of(self, norm: str) -> tuple[int, ...]:
         """The judged seeds of an arm: a part of those of "none", so that every one has a pair."""

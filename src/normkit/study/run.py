@@ -16,6 +16,7 @@ from torch import nn
 from normkit import models
 from normkit.data import Dataset, prepare
 from normkit.study import arguments, result
+from normkit.study.arms import is_headline
 from normkit.study.bilingual import text
 from normkit.study.claims import choose
 from normkit.study.claims.batch_size import sgd_batch
@@ -57,8 +58,8 @@ class Study:
         model: a built-in model's name, or a function or class of yours that makes the network,
             given in the same ways. It is called with as many of `num_classes, in_channels, norm`
             as it accepts; `norm(channels, dims=2)` returns a layer.
-        norms: catalogue names to compare with "none"; "batch", or the first if it is not among
-            them, is the headline norm.
+        norms: catalogue names to compare with "none", and names of rivals without norm; "batch",
+            or the first norm if it is not among them, is the headline norm.
         claims: names of claims; all of them unless given.
         budget: "quick", "standard", or minutes. What does not fit is dropped, and told.
         steps: training steps of a trial.
@@ -125,7 +126,8 @@ class Study:
     @property
     def headline(self) -> str:
         """The norm whose verdicts are confirmatory."""
-        return next(n for n in ("batch", *self.norms) if n in self.norms and n != "none")
+        norms = [norm for norm in self.norms if is_headline(norm)]
+        return "batch" if "batch" in norms else norms[0]
 
     @property
     def budget_seconds(self) -> float:

@@ -24,6 +24,7 @@ _TRAINING_CODE = (
     "probes",
     "seeding.py",
     "user_code.py",
+    "study/arms.py",
     "study/augmentation.py",
     "study/checking.py",
     "study/layers.py",

@@ -11,12 +11,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from normkit.data import Dataset
+from normkit.nn import clip_grad_adaptive_
 from normkit.probes.cost import bytes_for_backward, seconds_in_turns
 from normkit.study.augmentation import augment
 from normkit.study.optimizer import make_optimizer
 from normkit.study.record import Record
 from normkit.study.spec import TrialSpec
-from normkit.study.train import EVALUATED_IMAGES, Batches, build, measure, training_indices
+from normkit.study.train import (
+    EVALUATED_IMAGES,
+    Batches,
+    build,
+    clipped_parameters,
+    measure,
+    training_indices,
+)
 
 PACE_STEPS = 16
 """Training steps that a trial of the pace takes."""
@@ -37,7 +45,7 @@ def cost(spec: TrialSpec, data: Dataset) -> Record:
         model = build(spec.but(norm=norm), data).train()
         held[norm] = bytes_for_backward(model, images, labels)
         parameters[norm] = sum(parameter.numel() for parameter in model.parameters())
-        steps[norm] = _step(spec, model, images, labels)
+        steps[norm] = _step(spec.but(norm=norm), model, images, labels)
     seconds = seconds_in_turns(steps, rounds=spec.steps)
     return Record(
         spec,
@@ -78,10 +86,12 @@ def _step(
     """A whole training step that leaves the weights as they are."""
     # Rate zero: with weights that move, an arm could slow down on denormal numbers.
     optimizer = make_optimizer(spec.but(rate=0.0), model)
+    clipped = clipped_parameters(model, spec, images[:2])
 
     def step() -> None:
         optimizer.zero_grad()
         F.cross_entropy(model(images), labels).backward()  # type: ignore[no-untyped-call]
+        clip_grad_adaptive_(clipped)
         optimizer.step()
         if images.is_cuda:
             torch.cuda.synchronize()

@@ -16,13 +16,17 @@ from torch.nn.parameter import UninitializedParameter
 from normkit import models
 from normkit.data import Dataset
 from normkit.models import Made, MicroBatched
+from normkit.nn import clip_grad_adaptive_
+from normkit.nn.catalogue import catalogue
 from normkit.seeding import restored, seed
+from normkit.study.arms import norm_of, rival_of
 from normkit.study.augmentation import augment
+from normkit.study.layers import classifier
 from normkit.study.loading import loaded
 from normkit.study.optimizer import make_optimizer, set_rate
 from normkit.study.record import Point, Record, finite
 from normkit.study.spec import TrialSpec
-from normkit.user_code import is_spec
+from normkit.user_code import UserCodeError, is_spec
 
 EVALUATED_IMAGES = 256
 """Size of the fixed subset of the training part on which the curves are measured."""
@@ -89,7 +93,17 @@ def build(spec: TrialSpec, data: Dataset) -> nn.Module:
     if is_spec(spec.model):
         return make_users(spec, data).model
     seed(spec.seed, spec.device)
-    sizes = {k: v for k in ("depth", "width") if (v := getattr(spec, k)) is not None}
+    sizes: dict[str, Any] = {
+        k: v for k in ("depth", "width") if (v := getattr(spec, k)) is not None
+    }
+    rival = rival_of(spec.norm)
+    if rival is not None and rival.branch != "plain":
+        if "branch" not in models.defaults(spec.model):
+            raise ValueError(
+                f"{spec.norm} is for residual networks; the model {spec.model!r} has no residual "
+                "branches. Use the model 'residual', or leave it out."
+            )
+        sizes["branch"] = rival.branch
     model = models.build(
         spec.model,
         num_classes=len(data.classes),
@@ -112,6 +126,12 @@ def make_users(spec: TrialSpec, data: Dataset) -> Made:
     Raises:
         UserCodeError: the factory cannot make it.
     """
+    rival = rival_of(spec.norm)
+    if rival is not None and rival.branch != "plain":
+        raise UserCodeError(
+            f"{spec.norm} is built into normkit's residual model; it cannot be put into "
+            f"{spec.model}: leave it out"
+        )
     seed(spec.seed, spec.device)
     made = models.from_factory(
         spec.model,
@@ -131,8 +151,8 @@ def make_users(spec: TrialSpec, data: Dataset) -> Made:
 
 def _norm(spec: TrialSpec) -> models.Norm:
     """What the network's norm layers are made by."""
-    name = "none" if spec.norm == GIVEN else spec.norm
-    if spec.norm_batch is None:
+    name = "none" if spec.norm == GIVEN else norm_of(spec.norm)
+    if spec.norm_batch is None or catalogue()[name].on == "weights":
         return name
     return partial(MicroBatched, name, size=spec.norm_batch)
 
@@ -196,6 +216,25 @@ def measure(model: nn.Module, batches: Batches, indices: Tensor) -> tuple[float,
     return loss / len(indices), correct / len(indices)
 
 
+def start_(model: nn.Module, spec: TrialSpec, images: Tensor) -> None:
+    """Gives a network the first weights that its arm finds from a batch, if it finds any.
+
+    Where the trial says itself what the first weights are, these are scaled.
+    """
+    rival = rival_of(spec.norm)
+    if rival is not None and rival.lsuv:
+        models.lsuv_(model, images, orthogonal=spec.init == "default")
+
+
+def clipped_parameters(model: nn.Module, spec: TrialSpec, images: Tensor) -> list[nn.Parameter]:
+    """Those whose gradients an arm clips: all but the classifier's, or none."""
+    rival = rival_of(spec.norm)
+    if rival is None or not rival.clips:
+        return []
+    free = {id(parameter) for parameter in classifier(model, images).parameters()}
+    return [parameter for parameter in model.parameters() if id(parameter) not in free]
+
+
 def _train(spec: TrialSpec, probes: Sequence[str], data: Dataset) -> Record:
     from normkit.study.probing import Prober, Scene
 
@@ -204,11 +243,13 @@ def _train(spec: TrialSpec, probes: Sequence[str], data: Dataset) -> Record:
     batches = Batches(data, spec.device, spec.input_scale)
     indices = training_indices(spec, data)
     fixed = indices[:EVALUATED_IMAGES]
+    start_(model, spec, batches.take(indices[: spec.batch])[0])
     test = torch.as_tensor(data.test)
     shuffled = torch.randperm(len(test), generator=torch.Generator().manual_seed(0))
     followed = test[shuffled[:FOLLOWED_IMAGES]]
     weights = [p for p in model.parameters() if p.dim() > 1]
     optimizer = make_optimizer(spec, model)
+    clipped = clipped_parameters(model, spec, batches.take(fixed[:2])[0])
     generator = torch.Generator().manual_seed(spec.seed)
     draw = batches.shuffled(indices, spec.batch, generator)
     held_out = None if spec.test == "never" else partial(batches.take, followed)
@@ -245,6 +286,7 @@ def _train(spec: TrialSpec, probes: Sequence[str], data: Dataset) -> Record:
             loss = loss + spec.l1 * sum(weight.abs().sum() for weight in weights)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
+        clip_grad_adaptive_(clipped)
         optimizer.step()
         training_seconds += time.perf_counter() - start
         scene.losses.append(loss.item())

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
+
+NOTHING_TO_MASK = {"masked": "no statistic mixes samples or positions"}
+"""What the methods state whose statistics are of one position, or that have none."""
 
 State = Mapping[str, Tensor]
 """A layer's parameters and buffers by name, as in its `state_dict`."""
@@ -38,6 +43,11 @@ MAPS: Mapping[str, tuple[int, ...]] = MappingProxyType(
 class Problem:
     """One layer under the contract.
 
+    The layer is called as `layer(input, residual=None)`, and returns `act(norm(input) + residual)`;
+    with `mask=` too where a statistic mixes samples or positions. Its class takes `act`, `device`
+    and `dtype` by name, and has `reset_parameters()` where it has parameters or buffers.
+    `normkit.nn.Activated` is a base that keeps `act`.
+
     Args:
         id: what the tests call it, such as `"batch-2d"`.
         layer: makes the layer: its class, or a function. Called with `arguments` and, by name,
@@ -49,7 +59,14 @@ class Problem:
         refuses: whether an input of a shape must raise ValueError, in training and in evaluation.
         invariants: what defines the method, by name; each is tried on many shapes.
         channels: the numbers of channels that the invariants are tried with.
+        on: what is normalised, activations or weights.
+        settle: gives a layer in use what neither its making nor batches give it, such as statistics
+            that are only ever loaded.
+        fewest: the smallest batch of training, where those of several sizes are tried.
+        together: the one batch that several micro-batches are; not their concatenation where it
+            matters which samples stand where.
         inductor: whether `torch.compile` is tried with its default backend too, which takes long.
+        partly: name of an item of the contract → what of it is not tried, and why.
         not_applicable: name of an item of the contract → why it does not apply. The item is tried
             all the same, and must fail: an exemption that is not needed is an error.
 
@@ -74,7 +91,14 @@ class Problem:
     refuses: Callable[[tuple[int, ...], bool], bool] = field(default=lambda shape, training: False)
     invariants: Mapping[str, Invariant] = field(default_factory=dict)
     channels: tuple[int, ...] = (1, 2, 3, 6)
+    on: Literal["activations", "weights"] = "activations"
+    settle: Callable[[torch.nn.Module], None] = field(default=lambda layer: None)
+    fewest: int = 2
+    together: Callable[[Sequence[Tensor]], Tensor] = field(
+        default=lambda batches: torch.cat(list(batches))
+    )
     inductor: bool = False
+    partly: Mapping[str, str] = field(default_factory=dict)
     not_applicable: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -93,6 +117,7 @@ class Problem:
         with torch.no_grad():
             for parameter in layer.parameters():
                 parameter.normal_()
+            self.settle(layer)
             if any(buffer.is_floating_point() for buffer in layer.buffers()):
                 shape = list(self.shape)
                 if channels is not None:
@@ -144,3 +169,17 @@ def close(
     torch.testing.assert_close(
         got, expected, rtol=rtol, atol=atol, msg=lambda message: f"{told}: {message}"
     )
+
+
+@contextmanager
+def without_pytorchs_warnings() -> Iterator[None]:
+    """Leaves out the warnings that PyTorch's compiler and transforms give of themselves."""
+    own = (
+        "`torch.jit.script",  # Where they first load formulas of theirs.
+        "There is a performance drop",  # Of a batching rule that PyTorch does not have.
+        "<class 'torch.autograd.function.Function'> should not be instantiated",
+    )
+    with warnings.catch_warnings():
+        for message in own:
+            warnings.filterwarnings("ignore", message=message)
+        yield

@@ -18,6 +18,7 @@ from normkit.study.advice.measured import (
     lower,
     percent,
 )
+from normkit.study.arms import arms
 from normkit.study.bilingual import Text, in_chinese, in_english, text
 from normkit.study.claims import claims
 from normkit.study.context import Context, Runs
@@ -140,11 +141,15 @@ def _conditions(ranked: Sequence[str], judged: Judged) -> list[Text]:
     return found
 
 
+MOST_NAMED = 6
+"""So many untested norms are named; of more only their number is told."""
+
+
 def untested(context: Context, ranked: Sequence[str]) -> list[Text]:
     """What the study says nothing of: arms, too, that never trained or whose trials failed."""
     plan = context.plan
     lost = [norm for norm in plan.norms if norm not in ranked]
-    others = [name for name in catalogue() if name not in plan.norms]
+    others = [name for name in arms() if name in catalogue() and name not in plan.norms]
     missing = [name for name in claims() if name not in plan.claims]
     steps = plan.prototype.steps
     found = [
@@ -163,10 +168,12 @@ def untested(context: Context, ranked: Sequence[str]) -> list[Text]:
             )
         )
     if others:
+        more = f"{len(others)} more" if len(others) > MOST_NAMED else in_english(others)
+        more_zh = f"另外 {len(others)} 种" if len(others) > MOST_NAMED else in_chinese(others)
         found.append(
             text(
-                f"Of the norms in the catalogue: {in_english(others)}.",
-                f"归一化方法目录中的：{in_chinese(others)}。",
+                f"Of the norms in the catalogue (`normkit list norms`): {more}.",
+                f"归一化方法目录（`normkit list norms`）中的：{more_zh}。",
             )
         )
     if missing:

@@ -112,6 +112,98 @@ _METHODS = {
         "divides by the root of the mean square over the channels, without subtracting a mean",
         "除以各通道上均方的平方根，不减去均值",
     ),
+    "sync_batch": text(
+        "one mean and variance per channel, over the images of all processes and all positions",
+        "每个通道一个均值和方差，取自所有进程的图像与所有位置",
+    ),
+    "ghost_batch": text(
+        "one per channel and part of the batch, over its images and all positions",
+        "批次的每一部分、每个通道各一个均值和方差，取自该部分的图像与所有位置",
+    ),
+    "split_batch": text(
+        "one per channel and part of the batch, each part with γ and β of its own",
+        "批次的每一部分、每个通道各一个均值和方差，各部分有自己的 γ 和 β",
+    ),
+    "batch_renorm": text(
+        "batch norm, corrected towards the running statistics",
+        "批归一化，并向滑动统计量校正",
+    ),
+    "frozen_batch": text(
+        "a fixed scale and shift per channel, from statistics that no longer move",
+        "每个通道固定的缩放与平移，统计量不再变化",
+    ),
+    "group_rms": text(
+        "divides by the root of the mean square over a group of channels and all "
+        "positions, without subtracting a mean",
+        "除以一组通道与所有位置上均方的平方根，不减去均值",
+    ),
+    "positional": text(
+        "one per image and position, over the channels; a later layer may be given them back",
+        "每张图像的每个位置一个均值和方差，取自所有通道；可交还给后面的层",
+    ),
+    "local_response": text(
+        "divides by a power of the squares in a window of channels",
+        "除以相邻通道窗口内平方和的幂",
+    ),
+    "local_context": text(
+        "one per image, group of channels and position, over a window around it",
+        "每张图像、每组通道、每个位置一个均值和方差，取自其周围的窗口",
+    ),
+    "switchable": text(
+        "a learned mixture of the statistics of instance, layer and batch norm",
+        "实例、层与批归一化统计量的可学习混合",
+    ),
+    "batch_channel": text(
+        "batch norm, then group norm",
+        "先批归一化，再组归一化",
+    ),
+    "decorrelated_batch": text(
+        "whitens the channels: subtracts their means and takes out their correlations",
+        "白化各通道：减去均值并去除相关性",
+    ),
+    "iterative": text(
+        "whitens the channels in part, by a few Newton iterations",
+        "用几步牛顿迭代部分地白化各通道",
+    ),
+    "filter_response": text(
+        "divides by the root of the mean square over the positions, then cuts off below "
+        "a learned threshold",
+        "除以各位置上均方的平方根，再以可学习的阈值从下方截断",
+    ),
+    "evonorm_b0": text(
+        "norm and activation as one, by a deviation over the batch or one that grows "
+        "with the value",
+        "归一化与激活合一：除以批次上的标准差，或随数值增大的量",
+    ),
+    "evonorm_s0": text(
+        "norm and activation as one: a gate for each value, and the deviation of a group "
+        "of channels",
+        "归一化与激活合一：逐值门控，并除以一组通道的标准差",
+    ),
+    "global_response": text(
+        "scales each channel by its response against the mean one of all channels",
+        "按每个通道的响应与所有通道平均响应之比缩放",
+    ),
+    "dynamic_tanh": text(
+        "no statistic: a tanh of each value with one learned slope",
+        "不取统计量：对每个值作斜率可学习的 tanh",
+    ),
+    "weight_norm": text(
+        "on the weights: a length and a direction per output channel, each trained by itself",
+        "作用于权重：每个输出通道的长度与方向分别训练",
+    ),
+    "spectral_norm": text(
+        "on the weights: divides them by the largest singular value of their matrix",
+        "作用于权重：除以权重矩阵的最大奇异值",
+    ),
+    "weight_standardization": text(
+        "on the weights: one mean and variance per output channel, over its inputs",
+        "作用于权重：每个输出通道一个均值和方差，取自其所有输入",
+    ),
+    "scaled_weight_standardization": text(
+        "on the weights: one mean and variance per output channel, scaled by the number of inputs",
+        "作用于权重：每个输出通道一个均值和方差，并按输入个数缩放",
+    ),
     "none": text("the network without a norm", "不含归一化层的网络"),
 }
 

@@ -17,6 +17,8 @@ def check(problem: Problem) -> None:
     from hypothesis import HealthCheck, Phase, given, settings
     from hypothesis import strategies as st
 
+    if not problem.invariants:
+        raise AssertionError("state what defines the method, in Problem(invariants=...)")
     positions = len(problem.shape) - 2
 
     @settings(
@@ -60,8 +62,3 @@ def check(problem: Problem) -> None:
                     ) from error
 
     every()
-
-
-def reason(problem: Problem) -> str | None:
-    """An invariant is what a method is defined by; one without is not seen through."""
-    return None if problem.invariants else "none is stated"

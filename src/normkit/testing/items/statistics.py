@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from normkit.nn.running import accumulate
-from normkit.testing.problem import Problem, close, state_of
+from normkit.testing.problem import Problem, close, state_of, without_pytorchs_warnings
 
 WRONG = (float("nan"), float("inf"), -float("inf"))
 
@@ -17,7 +17,8 @@ WRONG = (float("nan"), float("inf"), -float("inf"))
 def check(problem: Problem) -> None:
     """Non-finite batches, activation checkpointing, accumulated gradients, `requires_grad`."""
     _non_finite(problem)
-    _checkpointed(problem)
+    with without_pytorchs_warnings():
+        _checkpointed(problem)
     _accumulated(problem)
     layer = problem.layer_in_use()
     x = problem.sample(torch.float32).requires_grad_()
@@ -72,9 +73,10 @@ def _checkpointed(problem: Problem) -> None:
 def _accumulated(problem: Problem) -> None:
     layer = problem.layer_in_use()
     before = state_of(layer)
-    parts = [problem.sample(torch.float32, (n, *problem.shape[1:])) for n in (4, 2, 3)]
+    sizes = [problem.fewest + more for more in (2, 0, 1)]
+    parts = [problem.sample(torch.float32, (n, *problem.shape[1:])) for n in sizes]
     whole = copy.deepcopy(layer)
-    whole(torch.cat(parts))
+    whole(problem.together(parts))
     spoilt = torch.full_like(parts[0], float("nan"))
     with accumulate(layer):
         for part in (parts[0], spoilt, *parts[1:]):

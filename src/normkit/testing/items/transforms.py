@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import copy
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from normkit.testing.problem import Problem, close, state_of
+from normkit.testing.problem import Problem, close, state_of, without_pytorchs_warnings
 
 STEP = 1e-6
 
@@ -25,8 +23,8 @@ def check(problem: Problem) -> None:
             y: Tensor = copy.deepcopy(layer)(x)
             return y
 
-        x = problem.sample(torch.float64, (3, *problem.shape[1:]))
-        with _without_noise():
+        x = problem.sample(torch.float64, (problem.fewest + 1, *problem.shape[1:]))
+        with without_pytorchs_warnings():
             _differentiate(layer, alone, x)
             batches = torch.stack([problem.sample(torch.float64, x.shape) for _ in range(3)])
             expected = torch.stack([alone(batch) for batch in batches])
@@ -81,13 +79,3 @@ def _give(layer: torch.nn.Module, x: Tensor, batches: Tensor) -> None:
     shared = {name: state_of(layer)[name] for name in names}
     torch.func.vmap(torch.func.grad(loss, argnums=1), in_dims=(None, 0))(shared, batches)
     close(shared, {name: state_of(layer)[name] for name in names}, told="shared by a vmap")
-
-
-@contextmanager
-def _without_noise() -> Iterator[None]:
-    with warnings.catch_warnings():
-        # PyTorch's own, when it first loads its forward-mode formulas, and where a batching rule
-        # of its own is slow.
-        warnings.filterwarnings("ignore", message="`torch.jit.script` is deprecated")
-        warnings.filterwarnings("ignore", message="There is a performance drop")
-        yield

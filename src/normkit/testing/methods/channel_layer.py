@@ -12,7 +12,7 @@ from normkit.testing.invariants import (
     samples_alone,
     standardised,
 )
-from normkit.testing.problem import MAPS, Problem, State, per_channel
+from normkit.testing.problem import MAPS, NOTHING_TO_MASK, Problem, State, per_channel
 
 EPS = 1e-5
 
@@ -33,6 +33,7 @@ PROBLEMS = [
         shape=(5, 6, *MAPS[name]),
         arguments=lambda channels: {"num_channels": channels},
         refuses=lambda shape, training: shape[1] == 1,
+        not_applicable=NOTHING_TO_MASK,
         invariants={
             "standardised": standardised((1,)),
             "ignores a shift per position": ignores_shift("N*"),

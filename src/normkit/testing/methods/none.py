@@ -6,7 +6,7 @@ from torch import Tensor
 
 from normkit import nn
 from normkit.testing.invariants import positions_permuted, samples_alone
-from normkit.testing.problem import MAPS, Problem, State, close
+from normkit.testing.problem import MAPS, NOTHING_TO_MASK, Problem, State, close
 
 
 def reference(x: Tensor, state: State, training: bool) -> Tensor:
@@ -25,7 +25,10 @@ PROBLEMS = [
         nn.Identity,
         reference,
         shape=(5, 6, *positions),
-        not_applicable={"refusals": "takes any tensor, as it has nothing to do with it"},
+        not_applicable={
+            **NOTHING_TO_MASK,
+            "refusals": "takes any tensor, as it has nothing to do with it",
+        },
         invariants={
             "unchanged": _unchanged,
             "samples alone": samples_alone,

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from normkit import nn
 from normkit.testing.invariants import ignores_scale, positions_permuted, samples_alone
-from normkit.testing.problem import MAPS, Problem, State, close, per_channel
+from normkit.testing.problem import MAPS, NOTHING_TO_MASK, Problem, State, close, per_channel
 
 EPS = 1e-5
 
@@ -29,6 +29,7 @@ PROBLEMS = [
         reference,
         shape=(5, 6, *MAPS[name]),
         arguments=lambda channels: {"num_channels": channels},
+        not_applicable=NOTHING_TO_MASK,
         invariants={
             "unit mean square": _unit_mean_square,
             "ignores a scale": ignores_scale,
