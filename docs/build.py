@@ -3,13 +3,15 @@
 That is the catalogue's table, a page for each method, the tables of the contract, the README's
 table of verdicts, and the picture of the report.
 
-    python docs/build.py [STUDY_FOLDER]
+    python docs/build.py [STUDY_FOLDER] [--whitening STUDY_FOLDER]
 
-With a study's folder its results become the sample in docs/sample first.
+With a study's folder its results become the sample in docs/sample first; so do those of the study
+of whitening that docs/catalogue.md shows.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 import sys
@@ -27,6 +29,10 @@ import method_pages
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "docs" / "sample" / "results.json"
 PICTURE = ROOT / "docs" / "images" / "report.png"
+WHITENING = ROOT / "docs" / "sample" / "whitening.json"
+CORRELATIONS = [
+    ROOT / "docs" / "images" / f"decorrelation-{name}.png" for name in ("depth", "change")
+]
 CATALOGUE = ROOT / "docs" / "catalogue.md"
 CONTRACT = ROOT / "docs" / "contract.md"
 METHODS = ROOT / "docs" / "methods"
@@ -53,24 +59,23 @@ def with_table(readme: str, results: dict[str, Any]) -> str:
     return before + BEGIN + table(results) + END + after
 
 
+def with_made(page: str, name: str, made: str) -> str:
+    """A page, the part between the marks of that name rebuilt."""
+    begin = f"<!-- {name}, made by docs/build.py -->\n"
+    before, rest = page.split(begin)
+    _, after = rest.split(END, 1)
+    return before + begin + made + END + after
+
+
 def with_catalogue(page: str) -> str:
     """The page of the catalogue, its table rebuilt."""
-    kept = [line for line in page.splitlines() if not line.startswith("|")]
-    first = next(i for i, line in enumerate(page.splitlines()) if line.startswith("|"))
-    return "\n".join([*kept[:first], catalogue_table().rstrip(), *kept[first:]]) + "\n"
+    return with_made(page, "catalogue", catalogue_table())
 
 
 def with_tables(page: str) -> str:
     """The page of the contract, its tables rebuilt."""
-    for name, made in (
-        ("items", method_pages.item_table()),
-        ("methods", method_pages.contract_table()),
-    ):
-        begin = f"<!-- {name}, made by docs/build.py -->\n"
-        before, rest = page.split(begin)
-        _, after = rest.split(END, 1)
-        page = before + begin + made + END + after
-    return page
+    page = with_made(page, "items", method_pages.item_table())
+    return with_made(page, "methods", method_pages.contract_table())
 
 
 def method_files() -> dict[Path, str]:
@@ -92,8 +97,8 @@ def write_pages() -> None:
         path.write_text(text, "utf-8")
 
 
-def take_picture(results: dict[str, Any], path: Path) -> None:
-    """The first screen of the report, as Chromium shows it."""
+def take_picture(results: dict[str, Any], path: Path, part: str | None = None) -> None:
+    """The first screen of the report, as Chromium shows it, or a part of the page."""
     from playwright.sync_api import sync_playwright
 
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
@@ -105,19 +110,39 @@ def take_picture(results: dict[str, Any], path: Path) -> None:
         page = browser.new_page(viewport={"width": 1180, "height": 1000}, device_scale_factor=1.5)
         page.goto(page_file.as_uri())
         path.parent.mkdir(exist_ok=True)
-        page.screenshot(path=path)
+        if part is None:
+            page.screenshot(path=path)
+        else:
+            page.locator(part).screenshot(path=path)
         browser.close()
 
 
+def take_correlations(results: dict[str, Any]) -> None:
+    """The two figures of the claim about correlations."""
+    for place, path in enumerate(CORRELATIONS):
+        take_picture(results, path, f"#claim-decorrelation figure >> nth={place}")
+
+
+def loaded(sample: Path, study: Path | None) -> dict[str, Any]:
+    """A sample's results, first replaced by those of a study where there is one."""
+    if study is not None:
+        sample.parent.mkdir(exist_ok=True)
+        shutil.copy(study / "results.json", sample)
+    results: dict[str, Any] = json.loads(sample.read_text("utf-8"))
+    return results
+
+
 def main() -> None:
-    """Rebuild the tables and the picture."""
+    """Rebuild the tables and the pictures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("study", nargs="?", type=Path, help="a study's folder, the next sample")
+    parser.add_argument("--whitening", type=Path, help="the same, of the methods that whiten")
+    given = parser.parse_args()
     write_pages()
-    if len(sys.argv) > 1:
-        SAMPLE.parent.mkdir(exist_ok=True)
-        shutil.copy(Path(sys.argv[1]) / "results.json", SAMPLE)
-    results = json.loads(SAMPLE.read_text("utf-8"))
+    results = loaded(SAMPLE, given.study)
     README.write_text(with_table(README.read_text("utf-8"), results), "utf-8")
     take_picture(results, PICTURE)
+    take_correlations(loaded(WHITENING, given.whitening))
 
 
 if __name__ == "__main__":

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterable
 
 from normkit.nn.catalogue import catalogue
 from normkit.nn.method import Method
-from normkit.testing import Case, cases, contract, problems
+from normkit.testing import Case, contract, problems
 
 HOLDS, NOT_APPLICABLE = "✓", "–"
 
@@ -84,21 +83,25 @@ def _arguments(method: Method) -> dict[str, str]:
 def _items(method: Method) -> str:
     rows = []
     for name, item in contract().items():
-        reason = _reason(cases(*problems(method.name), items=[name]))
-        rows.append(f"| `{name}` | {item.title} | {reason or 'holds'} |")
+        rows.append(f"| `{name}` | {item.title} | {told(method.name, name)} |")
     return "| item | what | |\n| --- | --- | --- |\n" + "\n".join(rows) + "\n"
 
 
-def _reason(of_all: Iterable[Case]) -> str | None:
-    """Why an item applies to none of a method's problems; None where it holds for some."""
-    reasons = [case.reason for case in of_all]
-    if any(reason is None for reason in reasons):
-        return None
-    return "not applicable: " + "; ".join(dict.fromkeys(str(reason) for reason in reasons))
+def told(method: str, item: str) -> str:
+    """What is known of an item for a method: that it holds, how far, or why not."""
+    known = contract()[item]
+    reasons = {p.id: Case(p, known).reason for p in problems(method)}
+    partly = [p.partly[item] for p in problems(method) if item in p.partly]
+    missing = list(dict.fromkeys(reason for reason in reasons.values() if reason is not None))
+    if all(reason is not None for reason in reasons.values()):
+        return "not applicable: " + "; ".join(missing)
+    # Features have no positions, which goes without saying.
+    limits = [reason for reason in [*missing, *partly] if reason != "has no positions"]
+    return "holds" + (" but: " + "; ".join(dict.fromkeys(limits)) if limits else "")
 
 
 def contract_table() -> str:
-    """Method × item, and the reasons of what does not apply."""
+    """Method × item, and the reasons of what does not apply, or not in full."""
     names = list(contract())
     notes: dict[str, int] = {}
     lines = [
@@ -108,16 +111,17 @@ def contract_table() -> str:
     for method in catalogue():
         cells = []
         for name in names:
-            reason = _reason(cases(*problems(method), items=[name]))
-            if reason is None:
-                cells.append(HOLDS)
-            else:
-                told = reason.removeprefix("not applicable: ")
-                number = notes.setdefault(told, len(notes) + 1)
-                cells.append(f"{NOT_APPLICABLE} ({number})")
+            found = told(method, name)
+            word, _, reason = found.partition(": ")
+            mark = HOLDS if word.startswith("holds") else NOT_APPLICABLE
+            number = notes.setdefault(reason, len(notes) + 1) if reason else None
+            cells.append(mark if number is None else f"{mark} ({number})")
         lines.append(f"| [`{method}`](methods/{method}.md) | " + " | ".join(cells) + " |")
-    told = "\n".join(f"{number}. {reason}." for reason, number in notes.items())
-    return "\n".join(lines) + "\n\nNot applicable, because it:\n\n" + told + "\n"
+    reasons = "\n".join(f"{number}. {reason}." for reason, number in notes.items())
+    legend = (
+        f"\n\n{HOLDS}: holds. {NOT_APPLICABLE}: does not apply. With a number: why, or how far.\n\n"
+    )
+    return "\n".join(lines) + legend + reasons + "\n"
 
 
 def item_table() -> str:
