@@ -90,14 +90,15 @@ def _items(method: Method) -> str:
 def told(method: str, item: str) -> str:
     """What is known of an item for a method: that it holds, how far, or why not."""
     known = contract()[item]
-    reasons = {p.id: Case(p, known).reason for p in problems(method)}
+    # Features have no positions, so that little can be seen on them.
+    on_maps = [problem for problem in problems(method) if len(problem.shape) > 2]
+    reasons = {p.id: Case(p, known).reason for p in on_maps}
     partly = [p.partly[item] for p in problems(method) if item in p.partly]
     missing = list(dict.fromkeys(reason for reason in reasons.values() if reason is not None))
     if all(reason is not None for reason in reasons.values()):
         return "not applicable: " + "; ".join(missing)
-    # Features have no positions, which goes without saying.
-    limits = [reason for reason in [*missing, *partly] if reason != "has no positions"]
-    return "holds" + (" but: " + "; ".join(dict.fromkeys(limits)) if limits else "")
+    limits = dict.fromkeys([*missing, *partly])
+    return "holds" + (" but: " + "; ".join(limits) if limits else "")
 
 
 def contract_table() -> str:

@@ -140,7 +140,7 @@ class TestBadInput:
         ("options", "message"),
         [
             (["--norms", "bacth"], "unknown norm 'bacth'. Did you mean 'batch'?"),
-            (["--norms", ""], "compares norms with none; give at least one"),
+            (["--norms", ""], "compares norm layers with none; give at least one"),
             (["--claims", "convergance"], "did you mean convergence?"),
             (["--model", "resnet"], "unknown model 'resnet'"),
             (["--budget", "fast"], "a budget is quick, standard, or a number of minutes"),

@@ -90,9 +90,10 @@ def test_with_as_many_groups_as_channels_it_is_batch_normalization_in_evaluation
     torch.testing.assert_close(layer.eval()(x), batch.eval()(x))
 
 
-def test_before_the_first_batch_evaluation_changes_nothing() -> None:
+def test_before_the_first_batch_evaluation_changes_nothing_but_for_eps() -> None:
     x = torch.randn(3, 6, 4, 4)
-    torch.testing.assert_close(nn.DecorrelatedBatchNorm2d(6, num_groups=2).eval()(x), x)
+    layer = nn.DecorrelatedBatchNorm2d(6, num_groups=2).eval()
+    torch.testing.assert_close(layer(x), x / (1 + layer.eps) ** 0.5)
 
 
 def test_micro_batches_count_as_their_joined_covariance() -> None:

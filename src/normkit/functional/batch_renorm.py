@@ -143,9 +143,15 @@ def batch_renorm_of_batch(
     std = (variance + eps).sqrt()
     with torch.no_grad():
         # A batch that is not counted has moved nothing.
-        moved = torch.where(is_sound(moments), momentum, 0.0)
-        mean = as_met(at_least_float32(running_mean), moments.mean, moved)
-        met = as_met(at_least_float32(running_var), moments.variance, moved).clamp(min=0)
+        moved = is_sound(moments)
+        mean, met = (
+            torch.where(moved, as_met(running, batch, momentum), running)
+            for running, batch in (
+                (at_least_float32(running_mean), moments.mean),
+                (at_least_float32(running_var), moments.variance),
+            )
+        )
+        met = met.clamp(min=0)
         running_std = (met + eps).sqrt()
         r = _within(std.flatten() / running_std, 1 / r_max, r_max)
         d = _within((moments.mean - mean) / running_std, -d_max, d_max)

@@ -38,7 +38,7 @@ def group_rms_norm(
         act: the activation: None, a name, or a module or function.
         residual: added before the activation, of the shape of `input`.
         mask: True where a value counts, `(N)`, `(N, *)` or `(N, 1, *)`; the others are normalised
-            too, but left out of the statistics. None counts all.
+            too, as 0 where they are not finite, but left out of the statistics. None counts all.
 
     Returns:
         `(N, C, *)`, in the dtype and memory format of `input`.

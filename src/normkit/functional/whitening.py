@@ -106,8 +106,7 @@ def whiten_by(
     check_input(function, input)
     channels = input.shape[1]
     check_per_channel(function, channels, weight=weight, bias=bias, running_mean=mean)
-    check_mask(function, mask, input)
-    x = at_least_float32(input)
+    x = at_least_float32(input, check_mask(function, mask, input))
     centred = x - per_channel(mean, x)
     projection = in_precision_of(x, projection)
     return _finished(input, centred, projection, weight, bias, act, residual)
@@ -140,6 +139,12 @@ def whiten_as_run(
 def projection_of(covariance: Tensor, project: Callable[[Tensor], Tensor]) -> Tensor:
     """W of a running covariance, in the precision it is computed in."""
     exact = at_least_float32(covariance)
+    if exact is not covariance:
+        # Rounded to half precision it may not be positive any more: by so much it may be off.
+        largest = exact.diagonal(dim1=-2, dim2=-1).amax(-1)[..., None, None]
+        identity = torch.eye(exact.shape[-1], dtype=exact.dtype, device=exact.device)
+        size = exact.shape[-1]
+        exact = exact + identity * largest * (size * torch.finfo(covariance.dtype).eps)
     with in_full_precision(exact):
         return project(exact)
 

@@ -27,7 +27,8 @@ class Block(torch.nn.Module):
     act(norm(linear(x)) + residual) where the norm is placed before the activation, and
     norm(act(linear(x) + residual)) where it is placed after it. A method on the weights is put on
     the convolution or linear layer, wherever it is placed, and the norm is the identity. A norm
-    with an activation of its own has the place of both: norm(linear(x)) + residual.
+    with an activation of its own, by its name, has the place of both before the activation:
+    norm(linear(x)) + residual.
 
     Args:
         linear: the convolution or linear layer.

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from normkit.functional.batch import batch_norm_of_batch
+from normkit.functional.checks import check_channels
 from normkit.functional.running import is_counted, is_recomputation
 from normkit.functional.statistics import Moments
 from normkit.models.block import make_norm
@@ -17,7 +18,8 @@ from normkit.nn.catalogue import catalogue
 def _counts_now(norm: BatchNormLayer) -> bool:
     """Whether each micro-batch simply moves the running statistics."""
     transformed = torch._C._functorch.get_dynamic_layer_stack_depth() > 0
-    return norm._pool is None and not is_recomputation() and not transformed
+    exact = norm.running_var is None or norm.running_var.dtype in (torch.float32, torch.float64)
+    return exact and norm._pool is None and not is_recomputation() and not transformed
 
 
 _SIDE_BY_SIDE = (BatchNorm1d, BatchNorm2d, BatchNorm3d)
@@ -68,6 +70,8 @@ class MicroBatched(torch.nn.Module):
                 f"of {self.size}: use a batch of {len(x) // self.size * self.size}"
             )
         if isinstance(norm, BatchNormLayer) and type(norm) in _SIDE_BY_SIDE and _counts_now(norm):
+            norm._check_rank(x)
+            check_channels(type(norm).__name__, x, norm.num_features)
             return self._in_parts(norm, x)
         return torch.cat([norm(part) for part in torch.split(x, self.size)])
 

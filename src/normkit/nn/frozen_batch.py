@@ -116,7 +116,7 @@ class FrozenBatchNormLayer(Activated, _Fixed):
         residual: Tensor | None = None,
         mask: Tensor | None = None,
     ) -> Tensor:
-        """Returns `act(norm(input) + residual)`; a mask changes nothing: nothing is counted."""
+        """Returns `act(norm(input) + residual)`; a mask is accepted: nothing is counted."""
         check_rank(type(self).__name__, input, self._spatial)
         check_channels(type(self).__name__, input, self.num_features)
         return batch_norm(

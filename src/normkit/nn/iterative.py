@@ -20,6 +20,8 @@ class IterativeNormLayer(WhiteningLayer):
     _at_most = 64
     _function = "iterative_norm"
 
+    iterations: int = 5
+
     _shown = (
         "{num_features}, num_groups={num_groups}, iterations={iterations}, eps={eps}, "
         "momentum={momentum}, affine={affine}, track_running_stats={track_running_stats}"
@@ -52,6 +54,7 @@ class IterativeNormLayer(WhiteningLayer):
             act=act,
         )
         self.iterations = iterations
+        self.reset_running_stats()
 
     def _of_batch(self, x: Tensor, ending: Mapping[str, Any]) -> tuple[Tensor, Moments]:
         return iterative_norm_of_batch(

@@ -33,7 +33,8 @@ class SyncBatchNorm(BatchNormLayer):
         momentum: how far the running statistics move towards the batches'; None takes the
             cumulative average.
         affine: whether γ and β exist.
-        track_running_stats: whether running statistics are kept.
+        track_running_stats: whether running statistics are kept; without them evaluation uses the
+            process's own batch.
         process_group: the processes; None means all.
         device: as in PyTorch.
         dtype: as in PyTorch.

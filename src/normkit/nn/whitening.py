@@ -22,6 +22,10 @@ from normkit.nn.running import RunningStatistics
 class WhiteningLayer(Activated, RunningStatistics, Affine):
     """Base of the layers that whiten groups of channels, with running statistics.
 
+    `running_projection` belongs to `running_covariance`, and follows whenever a batch moves that;
+    who sets the covariance by hand, or averages the buffers of several models, must let a batch of
+    training follow.
+
     A subclass finds the projection of a covariance in `_project`, and normalises a batch in
     `_of_batch`. What moves running statistics is told in `normkit.functional.running`.
     """
@@ -89,13 +93,14 @@ class WhiteningLayer(Activated, RunningStatistics, Affine):
             self.register_buffer(f"running_{name}", matrices)
         self.register_buffer("num_batches_tracked", torch.tensor(0, device=device))
 
+    @torch.no_grad()
     def reset_running_stats(self) -> None:
-        """Forgets the batches: mean 0, covariance and projection the identity, none counted."""
+        """Forgets the batches: mean 0, covariance the identity, none counted."""
         if self.running_mean is not None:
             self.running_mean.zero_()
-        for matrices in (self.running_covariance, self.running_projection):
-            if matrices is not None:
-                matrices.zero_().diagonal(dim1=-2, dim2=-1).fill_(1)
+        if self.running_covariance is not None and self.running_projection is not None:
+            self.running_covariance.zero_().diagonal(dim1=-2, dim2=-1).fill_(1)
+            self.running_projection.copy_(self._projection_of(self.running_covariance))
         if self.num_batches_tracked is not None:
             self.num_batches_tracked.zero_()
 
@@ -141,6 +146,8 @@ class WhiteningLayer(Activated, RunningStatistics, Affine):
         covariance, projection = self.running_covariance, self.running_projection
         update_running_(self.running_mean, covariance, moments, momentum, self.num_batches_tracked)
         if covariance is not None and projection is not None and not is_recomputation():
-            with torch.no_grad():
-                found = projection_of(covariance, self._project)
-                assign_(projection, in_precision_of(projection, found))
+            assign_(projection, self._projection_of(covariance))
+
+    @torch.no_grad()
+    def _projection_of(self, covariance: Tensor) -> Tensor:
+        return in_precision_of(covariance, projection_of(covariance, self._project))

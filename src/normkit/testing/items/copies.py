@@ -36,5 +36,10 @@ def compare(problem: Problem, copies: Twins) -> None:
             close(state_of(twin), before, told=f"state, {name}")
             close(twin(x), expected, told=f"output, {name}")
             close(state_of(twin), after, told=f"statistics, {name}")
-            if set(map(id, twin.parameters())) & set(map(id, layer.parameters())):
-                raise AssertionError(f"{name} shares parameters")
+            if _memory(twin) & _memory(layer):
+                raise AssertionError(f"{name} shares memory with the original")
+
+
+def _memory(layer: torch.nn.Module) -> set[int]:
+    tensors = [*layer.parameters(), *layer.buffers()]
+    return {tensor.untyped_storage().data_ptr() for tensor in tensors if tensor.numel()}

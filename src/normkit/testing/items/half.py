@@ -41,11 +41,25 @@ def check(problem: Problem) -> None:
         y = all_half(x)
         if y.dtype is not dtype or not all(b.isfinite().all() for b in all_half.buffers()):
             raise AssertionError(f"{dtype}, all in half: {y.dtype}, {state_of(all_half)}")
+        _evaluated(problem, dtype)
         y = mixed(x.detach().requires_grad_())
         y.backward(torch.randn_like(y))
         for name, parameter in mixed.named_parameters():
             if parameter.grad is None or parameter.grad.dtype is not torch.float32:
                 raise AssertionError(f"the gradient of {name} is not float32")
+
+
+def _evaluated(problem: Problem, dtype: torch.dtype) -> None:
+    """Running statistics in half precision do in evaluation about what those in float32 do."""
+    layer = problem.make()
+    twin = copy.deepcopy(layer).to(dtype)
+    mixture = torch.randn(problem.shape[1], problem.shape[1])  # Channels that are correlated.
+    for _ in range(20):
+        x = problem.sample(torch.float32)
+        x = torch.einsum("ij,nj...->ni...", mixture, x)
+        layer(x), twin(x.to(dtype))
+    y, found = layer.eval()(x), twin.eval()(x.to(dtype)).float()
+    close(found, y, 0.2, 0.2 * max(1.0, y.abs().max().item()), f"{dtype}, evaluated")
 
 
 def _statistics(layer: torch.nn.Module) -> dict[str, torch.Tensor]:

@@ -7,6 +7,7 @@ import copy
 import torch
 
 from normkit.testing.problem import Problem, close, state_of
+from normkit.testing.problem import gradients as gradients_of
 
 
 def check(problem: Problem) -> None:
@@ -55,6 +56,11 @@ def _positions(layer: torch.nn.Module, x: torch.Tensor) -> None:
     spoilt = torch.where(kept, x, float("inf")).requires_grad_()
     third = copy.deepcopy(layer)
     (gradient,) = torch.autograd.grad(third(spoilt, mask=mask), spoilt, upstream)
+    for training in (True, False):
+        used = copy.deepcopy(layer).train(training)
+        found = gradients_of(used(spoilt, mask=mask), upstream, spoilt, used)
+        if not all(gradient.isfinite().all() for gradient in found):
+            raise AssertionError("what is left out and infinite reaches a gradient")
     gradients = [
         torch.autograd.grad(out, into, upstream)[0] for out, into in ((y, leaf), (z, twin))
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 
 import torch
 from torch import Tensor
@@ -28,8 +29,7 @@ def check(problem: Problem) -> None:
 
 
 def _non_finite(problem: Problem) -> None:
-    for value in WRONG:
-        layer = problem.layer_in_use()
+    for value, layer in itertools.product(WRONG, (problem.layer_in_use(), problem.make())):
         before = state_of(layer)
         x = problem.sample(torch.float32)
         x.view(-1)[7] = value
@@ -64,7 +64,9 @@ def _checkpointed(problem: Problem) -> None:
         return y
 
     leaf = x.detach().clone().requires_grad_()
-    y = torch.compile(inside, backend="aot_eager", fullgraph=True)(leaf)
+    partitioned = "statistics" not in problem.partly
+    backend = "aot_eager_decomp_partition" if partitioned else "aot_eager"
+    y = torch.compile(inside, backend=backend, fullgraph=True)(leaf)
     torch.autograd.backward(y, upstream)
     close(leaf.grad, gradient, 1e-5, 1e-5, "gradient, checkpoint inside")
     close(state_of(twin), state_of(plain), 1e-6, 1e-6, "state, checkpoint inside")
