@@ -31,6 +31,8 @@ def page(method: Method) -> str:
         "paper": f"{method.paper}, {method.year}" if method.paper else "–",
     }
     rows = "".join(f"| {name} | {value} |\n" for name, value in facts.items())
+    if len(names) > 1:
+        told += "\n\nOn one or two more axes of positions the classes in 2d and 3d do the same."
     return (
         f"# {method.title[0].upper()}{method.title[1:]}\n\n"
         f"{told}\n\n"
