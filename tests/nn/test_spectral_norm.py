@@ -91,6 +91,7 @@ def test_two_forwards_can_share_one_backward() -> None:
     loss = loss + layer.eval()(torch.randn(2, 4)).sum()
     _ = layer.train().weight
     loss.backward()
+    assert layer.parametrizations.weight.original.grad.isfinite().all()
 
 
 def test_transforms_leave_captured_vectors_and_give_the_plain_numbers() -> None:

@@ -231,6 +231,10 @@ def test_an_exemption_that_is_needed_is_accepted() -> None:
     exempt = dataclasses.replace(BATCH, layer=Doubled, not_applicable={"values": "a reason"})
     (case,) = cases(exempt, items=["values"])
     case.check()
+    # Without the exemption the same layer fails.
+    (case,) = cases(dataclasses.replace(exempt, not_applicable={}), items=["values"])
+    with pytest.raises(AssertionError, match="output"):
+        case.check()
 
 
 def test_an_unknown_item_is_refused_by_name() -> None:
@@ -276,5 +280,10 @@ def test_what_cannot_apply_is_not_among_the_cases() -> None:
 
 
 def test_a_layer_of_someone_elses_is_taken() -> None:
-    for case in cases(Problem("mine", Mine, _plain), items=["values", "copies"]):
+    problem = Problem("mine", Mine, _plain)
+    for case in cases(problem, items=["values", "copies"]):
+        case.check()
+    wrong = dataclasses.replace(problem, reference=lambda x, state, training: 2 * x)
+    (case,) = cases(wrong, items=["values"])
+    with pytest.raises(AssertionError, match="output"):
         case.check()

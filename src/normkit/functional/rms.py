@@ -12,9 +12,9 @@ from normkit.functional.checks import check_input, check_per_channel, check_trai
 from normkit.functional.statistics import (
     at_least_float32,
     in_precision_of,
+    mean_square,
     per_channel,
     scale_and_shift,
-    value_count,
 )
 
 
@@ -113,5 +113,4 @@ def channel_rms_norm(
 def _divide_by_root_mean_square(x: Tensor, axes: tuple[int, ...], eps: float | None) -> Tensor:
     if eps is None:
         eps = torch.finfo(x.dtype).eps
-    count = max(value_count(x, axes), 1)
-    return x * torch.rsqrt((x * x).sum(axes, keepdim=True) * (1 / count) + eps)
+    return x * torch.rsqrt(mean_square(x, axes) + eps)

@@ -51,9 +51,10 @@ def update_running_(
             for running, batch in ((running_mean, moments.mean), (running_var, moments.variance))
             if running is not None
         ]
-        counts = is_counted(moments)
+        counts = unless_recomputed(_of_several(moments))
         for _, after in moved:
-            # Finite in the precision of the statistic too, which may be half.
+            # What is moved by something that is not finite is not; nor may it be what the
+            # precision of the statistic, which may be half, cannot hold.
             counts = counts & after.isfinite().all()
         for running, after in moved:
             assign_(running, torch.where(counts, after, running))
@@ -74,10 +75,14 @@ def is_counted(moments: Moments) -> Tensor:
 
 def is_sound(moments: Moments) -> Tensor:
     """Whether moments are finite, and of several values each."""
-    sound = moments.mean.isfinite().all() & moments.variance.isfinite().all()
+    finite = moments.mean.isfinite().all() & moments.variance.isfinite().all()
+    return finite & _of_several(moments)
+
+
+def _of_several(moments: Moments) -> Tensor:
     if isinstance(moments.size, Tensor):
-        return sound & (moments.size > 1).all()
-    return sound if moments.size > 1 else torch.zeros_like(sound)
+        return (moments.size > 1).all()
+    return torch.full((), moments.size > 1, device=moments.mean.device)
 
 
 def unless_recomputed(counts: Tensor) -> Tensor:
