@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-SOURCES := pyproject.toml constraints.txt
+SOURCES := pyproject.toml constraints.txt setup.py $(wildcard csrc/*.cpp csrc/*.h csrc/loops/*.h)
 
 .PHONY: study quick test lint format docs clean
 
@@ -48,4 +48,4 @@ $(BIN)/.installed-dev: $(BIN)/python $(SOURCES)
 	touch $(BIN)/.installed $@
 
 clean:
-	rm -rf .venv build .pytest_cache .mypy_cache .ruff_cache src/*.egg-info
+	rm -rf .venv build src/normkit/kernels/*.so .pytest_cache .mypy_cache .ruff_cache src/*.egg-info

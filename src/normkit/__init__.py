@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from normkit._version import __version__
 
 if TYPE_CHECKING:
-    from normkit import functional, nn
+    from normkit import functional, kernels, nn
     from normkit.nn.catalogue import catalogue, make
+    from normkit.nn.explain import explain
     from normkit.nn.running import accumulate
     from normkit.study import Study, StudyResult
 
@@ -23,7 +24,9 @@ __all__ = [
     "__version__",
     "accumulate",
     "catalogue",
+    "explain",
     "functional",
+    "kernels",
     "make",
     "nn",
 ]
@@ -34,9 +37,10 @@ _HOMES = {
     "StudyResult": "normkit.study",
     "accumulate": "normkit.nn.running",
     "catalogue": "normkit.nn.catalogue",
+    "explain": "normkit.nn.explain",
     "make": "normkit.nn.catalogue",
 }
-_ROOMS = {"functional", "nn"}
+_ROOMS = {"functional", "kernels", "nn"}
 
 
 def __getattr__(name: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from normkit import kernels
 from normkit.functional.activation import Activation, finish
 from normkit.functional.checks import (
     check_input,
@@ -99,11 +100,38 @@ def batch_norm(
         running_mean=running_mean,
         running_var=running_var,
     )
+    ending = kernels.choose(
+        "batch_norm",
+        input,
+        act,
+        residual,
+        weight,
+        bias,
+        given=(running_mean, running_var),
+        mask=mask,
+    )
+    if ending is not None:
+        y = kernels.apply_statistics(input, running_mean, running_var, weight, bias, eps, ending)
+        return finish(y, ending.act)
     kept = check_mask("batch_norm", mask, input)
+    y = _applied(input, weight, bias, running_mean, running_var, eps, kept)
+    return finish(y, act, residual)
+
+
+def _applied(
+    input: Tensor,  # noqa: A002
+    weight: Tensor | None,
+    bias: Tensor | None,
+    mean: Tensor,
+    variance: Tensor,
+    eps: float,
+    kept: Tensor | None = None,
+) -> Tensor:
+    """With statistics that are given."""
     x = at_least_float32(input, kept)
-    centred = x - per_channel(running_mean, x)
-    y = standardised(centred, per_channel(running_var, x), weight, bias, eps)
-    return finish(in_precision_of(input, y), act, residual)
+    centred = x - per_channel(mean, x)
+    y = standardised(centred, per_channel(variance, x), weight, bias, eps)
+    return in_precision_of(input, y)
 
 
 def batch_norm_of_batch(
@@ -123,9 +151,23 @@ def batch_norm_of_batch(
     Returns:
         The output, and the moments that running statistics are moved by, without a gradient.
     """
-    centred, variance, moments = centred_batch("batch_norm", input, weight, bias, mask)
+    count = _check_batch("batch_norm", input, weight, bias)
+    ending = kernels.choose("batch_norm", input, act, residual, weight, bias, mask=mask)
+    if ending is not None:
+        y, mean, variance = kernels.batch_norm(input, weight, bias, eps, ending)
+        return finish(y, ending.act), Moments(mean, variance, count)
+    centred, variance, moments = _centred(input, check_mask("batch_norm", mask, input), count)
     y = standardised(centred, variance, weight, bias, eps)
     return finish(in_precision_of(input, y), act, residual), moments
+
+
+def _of_batch(input: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:  # noqa: A002
+    """With the statistics of the batch."""
+    centred, variance, _ = _centred(input, None, _count(input))
+    return in_precision_of(input, standardised(centred, variance, weight, bias, eps))
+
+
+kernels.register_batch(_of_batch, _applied)
 
 
 def centred_batch(
@@ -139,20 +181,42 @@ def centred_batch(
 
     The start of what normalises with the statistics of the batch; it checks what it is given.
     """
+    count = _check_batch(function, input, weight, bias)
+    return _centred(input, check_mask(function, mask, input), count)
+
+
+def _check_batch(
+    function: str,
+    input: Tensor,  # noqa: A002
+    weight: Tensor | None,
+    bias: Tensor | None,
+) -> int:
+    """Raises unless a batch can be normalised; returns how many values a channel has."""
     check_input(function, input)
     check_per_channel(function, input.shape[1], weight=weight, bias=bias)
-    kept = check_mask(function, mask, input)
-    x = at_least_float32(input, kept)
-    axes = (0, *range(2, x.ndim))
-    count = value_count(x, axes)
+    count = _count(input)
     check_several(
         f"{function} with the statistics of the batch",
         count,
-        x,
+        input,
         per="channel",
         fix="Use a larger batch (drop_last=True for the last one), evaluation mode, "
         "or a norm that does not look over the batch.",
     )
+    return count
+
+
+def _count(x: Tensor) -> int:
+    return value_count(x, (0, *range(2, x.ndim)))
+
+
+def _centred(
+    input: Tensor,  # noqa: A002
+    kept: Tensor | None,
+    count: int,
+) -> tuple[Tensor, Tensor, Moments]:
+    x = at_least_float32(input, kept)
+    axes = (0, *range(2, x.ndim))
     centred, minus_mean, variance = centred_moments(x, axes, kept=kept)
     found = count if kept is None else kept_count(x, axes, kept)
     moments = Moments(

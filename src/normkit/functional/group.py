@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from normkit import kernels
 from normkit.functional.activation import Activation, finish
 from normkit.functional.checks import (
     check_input,
@@ -66,19 +67,35 @@ def group_norm(
     channels = input.shape[1]
     check_groups(num_groups, channels)
     check_per_channel("group_norm", channels, weight=weight, bias=bias)
-    kept = check_mask("group_norm", mask, input)
-    x = at_least_float32(input, kept)
-    axes = tuple(range(1, x.ndim))
     check_several(
         "group_norm",
-        value_count(x, axes) // num_groups,
+        value_count(input, tuple(range(1, input.ndim))) // num_groups,
         input,
         per="group",
         fix="Use fewer groups, so that each has several channels.",
     )
-    centred, _, variance = centred_moments(x, axes, num_groups, kept)
-    y = standardised(centred, variance, weight, bias, eps)
-    return finish(in_precision_of(input, y), act, residual)
+    ending = kernels.choose("group_norm", input, act, residual, weight, bias, mask=mask)
+    if ending is not None:
+        y = kernels.group_norm(input, num_groups, weight, bias, eps, ending)[0]
+        return finish(y, ending.act)
+    kept = check_mask("group_norm", mask, input)
+    return finish(_plain(input, weight, bias, num_groups, eps, kept), act, residual)
+
+
+def _plain(
+    input: Tensor,  # noqa: A002
+    weight: Tensor | None,
+    bias: Tensor | None,
+    num_groups: int,
+    eps: float,
+    kept: Tensor | None = None,
+) -> Tensor:
+    x = at_least_float32(input, kept)
+    centred, _, variance = centred_moments(x, tuple(range(1, x.ndim)), num_groups, kept)
+    return in_precision_of(input, standardised(centred, variance, weight, bias, eps))
+
+
+kernels.register_group(_plain)
 
 
 def check_groups(num_groups: int, channels: int, function: str = "group_norm") -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from normkit import kernels
 from normkit.functional.activation import Activation, finish
 from normkit.functional.batch import batch_norm
 from normkit.functional.checks import check_input, check_mask, check_per_channel, check_several
@@ -117,18 +118,24 @@ def instance_norm_of_input(
         The output, and the moments that running statistics are moved by, without a gradient.
     """
     check_input("instance_norm", input)
-    check_per_channel("instance_norm", input.shape[1], weight=weight, bias=bias)
-    kept = check_mask("instance_norm", mask, input)
-    x = at_least_float32(input, kept)
-    axes = tuple(range(2, x.ndim))
-    count = value_count(x, axes)
+    samples, channels = input.shape[:2]
+    check_per_channel("instance_norm", channels, weight=weight, bias=bias)
+    axes = tuple(range(2, input.ndim))
     check_several(
         "instance_norm",
-        count,
-        x,
+        value_count(input, axes),
+        input,
         per="channel and sample",
         fix="On a map of one position use group or layer normalization, or no norm.",
     )
+    ending = kernels.choose("instance_norm", input, act, residual, weight, bias, mask=mask)
+    if ending is not None:
+        # Each channel is a group of its own.
+        y, mean, variance = kernels.group_norm(input, channels, weight, bias, eps, ending)
+        each = mean.reshape(samples, channels), variance.reshape(samples, channels)
+        return finish(y, ending.act), _mean_moments(input, axes, *each, None)
+    kept = check_mask("instance_norm", mask, input)
+    x = at_least_float32(input, kept)
     centred, minus_mean, variance = centred_moments(x, axes, kept=kept)
     y = standardised(centred, variance, weight, bias, eps)
     moments = _mean_moments(x, axes, -minus_mean.detach(), variance.detach(), kept)

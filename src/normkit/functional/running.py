@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from normkit.functional.statistics import Moments, at_least_float32, in_precision_of
+from normkit.kernels import running as kernel
 
 _functorch = torch._C._functorch
 
@@ -44,6 +45,9 @@ def update_running_(
     (1.0, 3.0)
     """
     if is_recomputation():
+        return
+    if not isinstance(momentum, Tensor) and kernel.moves(running_mean, running_var, *moments):
+        kernel.move_(running_mean, running_var, num_batches_tracked, *moments[:2], momentum)
         return
     with torch.no_grad():
         moved = [

@@ -1,0 +1,69 @@
+// What a kernel is given: where the values are, and what is to be made of them.
+#pragma once
+
+#include "activation.h"
+#include "moments.h"
+
+namespace normkit {
+
+struct Shape {
+  int64_t samples, channels, positions;
+
+  int64_t values() const { return samples * channels * positions; }
+};
+
+/// γ and β of each channel; ones and zeros where a layer has none.
+struct Affines {
+  const double* weight;
+  const double* bias;
+
+  template <class A>
+  Affine<A> affine_of(int64_t channel, double mean, double reciprocal) const {
+    return Affine<A>::of(mean, reciprocal, weight[channel], bias[channel]);
+  }
+};
+
+/// Mean and biased variance, of as many regions as a method has.
+struct Statistics {
+  double* mean;
+  double* variance;
+};
+
+/// The gradients of γ and β, which are added to.
+struct AffineGradients {
+  double* weight;
+  double* bias;
+
+  /// `sums` are those of dz, and of dz · (x − mean).
+  void add(int64_t channel, Sums sums, double reciprocal) const {
+    bias[channel] += sums.first;
+    weight[channel] += sums.second * reciprocal;
+  }
+};
+
+template <class T>
+struct Forward {
+  const T* input;
+  const T* residual;  // or null
+  T* output;
+  uint32_t* signs;  // where they are kept, or null
+  Activation act;
+};
+
+template <class T>
+struct Backward {
+  const T* upstream;
+  const T* input;
+  const T* residual;       // or null: where there was none, or where signs are kept
+  const uint32_t* signs;   // or null
+  T* of_input;             // or null: where it is not wanted
+  T* of_residual;          // or null
+  Activation act;
+
+  /// Whether the passes over it find out themselves where a ReLU let something through.
+  bool is_rectified() const {
+    return act.kind == Kind::relu && !signs && !residual && !of_residual;
+  }
+};
+
+}  // namespace normkit

@@ -1,0 +1,27 @@
+"""Fast paths: which calls they take, and how.
+
+A formula of `normkit.functional` asks `choose`; where a kernel takes the call, it runs in place of
+the formula, norm, residual and activation in one pass. `normkit.explain` tells which way a call
+goes.
+"""
+
+from normkit.kernels.batch import apply_statistics, batch_norm
+from normkit.kernels.batch import register as register_batch
+from normkit.kernels.choice import Choice, Ending, choose, disabled, observed
+from normkit.kernels.group import group_norm
+from normkit.kernels.group import register as register_group
+from normkit.kernels.library import MISSING
+
+__all__ = [
+    "MISSING",
+    "Choice",
+    "Ending",
+    "apply_statistics",
+    "batch_norm",
+    "choose",
+    "disabled",
+    "group_norm",
+    "observed",
+    "register_batch",
+    "register_group",
+]

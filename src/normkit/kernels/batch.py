@@ -1,0 +1,56 @@
+"""Batch normalization: with the statistics of the batch, and with those that are given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from normkit.kernels.choice import Ending
+from normkit.kernels.function import KERNELS, Kernel, run
+from normkit.kernels.library import MISSING
+
+
+def register(of_batch: Callable[..., Tensor], applied: Callable[..., Tensor]) -> None:
+    """Hands in the plain formulas: (input, weight, bias, eps), and with (mean, variance, eps)."""
+    if MISSING is None:
+        ops = torch.ops.normkit
+        KERNELS["batch"] = Kernel(ops.batch_norm.default, ops.batch_norm_backward.default, of_batch)
+        KERNELS["applied"] = Kernel(
+            ops.apply_statistics.default,
+            ops.apply_statistics_backward.default,
+            applied,
+            gives_statistics=False,
+        )
+
+
+def batch_norm(
+    input: Tensor,  # noqa: A002
+    weight: Tensor | None,
+    bias: Tensor | None,
+    eps: float,
+    ending: Ending,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """With the statistics of the batch.
+
+    Returns:
+        The output, and mean and unbiased variance, `(C)`, in float64.
+    """
+    output, mean, variance = run("batch", input, weight, bias, ending, eps)
+    assert mean is not None
+    assert variance is not None
+    return output, mean, variance
+
+
+def apply_statistics(
+    input: Tensor,  # noqa: A002
+    mean: Tensor,
+    variance: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    eps: float,
+    ending: Ending,
+) -> Tensor:
+    """With statistics that are given, `(C)`."""
+    return run("applied", input, weight, bias, ending, eps, given=(mean, variance))[0]

@@ -1,0 +1,220 @@
+"""The one `torch.autograd.Function` behind which all kernels run.
+
+Not `torch.library.register_autograd`: under `torch.func` that raises or, with `jvp`, returns a
+tangent of zero, and it takes twice the time of a small map's normalization.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from normkit.kernels.activation import NONE, Fused, function_of
+from normkit.kernels.choice import Ending
+
+Outputs = tuple[Tensor, Tensor | None, Tensor | None]
+"""The output, and its mean and variance in float64, unless they were given."""
+
+_functorch = torch._C._functorch
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One method's operators, and the formula that stands in for them.
+
+    Attributes:
+        forward: the operator: input, residual, weight, bias, *options → output, statistics, signs.
+        backward: its derivative.
+        plain: the formula: input, weight, bias, *options → norm(input), by operations that
+            autograd follows.
+        gives_statistics: whether they come of the input; otherwise they are given with it.
+    """
+
+    forward: Callable[..., tuple[Tensor, ...]]
+    backward: Callable[..., tuple[Tensor, ...]]
+    plain: Callable[..., Tensor]
+    gives_statistics: bool = True
+
+
+KERNELS: dict[str, Kernel] = {}
+"""The kernels by the name of their formula."""
+
+
+def run(
+    name: str,
+    input: Tensor,  # noqa: A002
+    weight: Tensor | None,
+    bias: Tensor | None,
+    ending: Ending,
+    *options: Any,
+    given: tuple[Tensor, Tensor] | None = None,
+) -> Outputs:
+    """Runs a kernel, so that its output can be differentiated if any input asks for it.
+
+    Args:
+        name: in `KERNELS`.
+        input: `(N, C, *)`.
+        weight: γ or None.
+        bias: β or None.
+        ending: act(y + residual).
+        options: further arguments of the operator, such as ε.
+        given: mean and variance, where they do not come of the input.
+    """
+    residual = ending.residual
+    if torch.is_grad_enabled() and (
+        input.requires_grad
+        or (residual is not None and residual.requires_grad)
+        or (weight is not None and weight.requires_grad)
+        or (bias is not None and bias.requires_grad)
+    ):
+        mean, variance = given if given is not None else (None, None)
+        outputs: Outputs = _Normalise.apply(  # type: ignore[no-untyped-call]
+            input, residual, weight, bias, mean, variance, (name, options, *ending[:2])
+        )
+        return outputs
+    return _forward(
+        KERNELS[name], input, residual, weight, bias, given, options, ending[:2], False
+    )[:3]
+
+
+def _forward(
+    kernel: Kernel,
+    input: Tensor,  # noqa: A002
+    residual: Tensor | None,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    given: tuple[Tensor, Tensor] | None,
+    options: tuple[Any, ...],
+    act: tuple[int, float],
+    keeps_signs: bool,
+) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor]:
+    if given is None:
+        output, mean, variance, signs = kernel.forward(
+            input, residual, weight, bias, *options, *act, keeps_signs
+        )
+        return output, mean, variance, signs
+    output, signs = kernel.forward(
+        input, residual, weight, bias, *given, *options, *act, keeps_signs
+    )
+    return output, None, None, signs
+
+
+class _Normalise(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        input: Tensor,  # noqa: A002
+        residual: Tensor | None,
+        weight: Tensor | None,
+        bias: Tensor | None,
+        mean: Tensor | None,
+        variance: Tensor | None,
+        call: tuple[str, tuple[Any, ...], int, float],
+    ) -> Outputs:
+        name, options, kind, slope = call
+        kernel = KERNELS[name]
+        keeps_signs = residual is not None and Fused(kind).has_two_slopes
+        given = None if mean is None or variance is None else (mean, variance)
+        output, own_mean, own_variance, signs = _forward(
+            kernel, input, residual, weight, bias, given, options, (kind, slope), keeps_signs
+        )
+        # Where bits tell the derivative of the activation, the residual is not asked again.
+        asks_residual = kind != NONE and not keeps_signs
+        ctx.save_for_backward(
+            input,
+            residual if asks_residual else None,
+            weight,
+            bias,
+            mean if own_mean is None else own_mean,
+            variance if own_variance is None else own_variance,
+            signs if keeps_signs else None,
+        )
+        ctx.name, ctx.options, ctx.kind, ctx.slope = name, options, kind, slope
+        if given is None:
+            ctx.mark_non_differentiable(own_mean, own_variance)
+        ctx.set_materialize_grads(False)
+        return output, own_mean, own_variance
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor | None, *_: Any) -> tuple[Any, ...]:
+        nothing = (None,) * 3
+        if upstream is None:
+            return (None,) * 4 + nothing
+        if torch.is_grad_enabled() or _functorch.get_dynamic_layer_stack_depth() > 0:
+            return (*_differentiable(ctx, upstream), *nothing)
+        input, residual, weight, bias, mean, variance, signs = ctx.saved_tensors  # noqa: A001
+        wants_input, wants_residual, wants_weight, wants_bias = ctx.needs_input_grad[:4]
+        of_input, of_weight, of_bias, of_residual = KERNELS[ctx.name].backward(
+            upstream,
+            input,
+            residual,
+            weight,
+            bias,
+            mean,
+            variance,
+            signs,
+            *ctx.options,
+            ctx.kind,
+            ctx.slope,
+            wants_input,
+            wants_residual and ctx.kind != NONE,
+        )
+        if ctx.kind == NONE:
+            of_residual = upstream
+        return (
+            of_input if wants_input else None,
+            of_residual if wants_residual else None,
+            of_weight if wants_weight else None,
+            of_bias if wants_bias else None,
+            *nothing,
+        )
+
+
+def _differentiable(ctx: Any, upstream: Tensor) -> list[Tensor | None]:
+    """The gradients by operations that can be differentiated again, and that a vmap can batch."""
+    saved = ctx.saved_tensors
+    input, residual, weight, bias, mean, variance, signs = saved  # noqa: A001
+    wants = ctx.needs_input_grad[:4]
+    kernel = KERNELS[ctx.name]
+    given = () if kernel.gives_statistics else (mean, variance)
+    act = function_of(ctx.kind, ctx.slope)
+    before = upstream
+    if signs is not None:
+        before = upstream * _slopes(ctx, kernel, saved)
+        act = None
+    with torch.enable_grad():
+        y = kernel.plain(input, weight, bias, *given, *ctx.options)
+        if act is not None:
+            y = act(y if residual is None else y + residual)
+        sources = [
+            tensor
+            for tensor, wanted in zip((input, residual, weight, bias), wants, strict=True)
+            if wanted and tensor is not None
+        ]
+        found = iter(torch.autograd.grad(y, sources, before, create_graph=True, allow_unused=True))
+    gradients = [
+        next(found) if wanted and tensor is not None else None
+        for tensor, wanted in zip((input, residual, weight, bias), wants, strict=True)
+    ]
+    if wants[1] and residual is None:
+        gradients[1] = before
+    return gradients
+
+
+def _slopes(ctx: Any, kernel: Kernel, saved: Sequence[Tensor]) -> Tensor:
+    """The derivative of the activation at each value, told by its signs."""
+    detached = [None if tensor is None else tensor.detach() for tensor in saved]
+    with torch.no_grad():
+        return kernel.backward(
+            torch.ones_like(saved[0]),
+            *detached,
+            *ctx.options,
+            ctx.kind,
+            ctx.slope,
+            False,
+            True,
+        )[3]

@@ -1,0 +1,38 @@
+"""Group normalization: with one group layer, with C groups instance normalization."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from normkit.kernels.choice import Ending
+from normkit.kernels.function import KERNELS, Kernel, run
+from normkit.kernels.library import MISSING
+
+
+def register(plain: Callable[..., Tensor]) -> None:
+    """Hands in the plain formula: (input, weight, bias, groups, eps)."""
+    if MISSING is None:
+        ops = torch.ops.normkit
+        KERNELS["group"] = Kernel(ops.group_norm.default, ops.group_norm_backward.default, plain)
+
+
+def group_norm(
+    input: Tensor,  # noqa: A002
+    num_groups: int,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    eps: float,
+    ending: Ending,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """With the statistics of each group of channels of each sample.
+
+    Returns:
+        The output, and mean and biased variance, `(N · G)`, in float64.
+    """
+    output, mean, variance = run("group", input, weight, bias, ending, num_groups, eps)
+    assert mean is not None
+    assert variance is not None
+    return output, mean, variance

@@ -1,0 +1,137 @@
+"""The operators of `csrc`, as `torch.ops.normkit` has them, where they were built."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+_SWITCH = "NORMKIT_KERNELS"
+
+Shape = tuple[int, ...]
+Normalised = tuple[Tensor, Tensor, Tensor, Tensor]
+
+
+def _load() -> str | None:
+    """Loads the operators; returns why there are none, or None."""
+    switch = os.environ.get(_SWITCH, "")
+    if switch.lower() in {"0", "off"}:
+        return f"the kernels are switched off by {_SWITCH}={switch}"
+    built = sorted(Path(__file__).parent.glob("_cpu*.so"))
+    if not built:
+        return (
+            "normkit was installed without its kernels for the CPU; install a C++20 compiler, "
+            "such as g++ 12, and install normkit again"
+        )
+    try:
+        torch.ops.load_library(str(built[0]))  # type: ignore[no-untyped-call]
+    except OSError as error:
+        return f"the kernels for the CPU do not load beside this PyTorch: {error}"
+    return None
+
+
+MISSING = _load()
+"""Why there are no operators; None where there are."""
+
+
+def sign_words(input: Tensor, over_batch: bool) -> int:  # noqa: A002
+    """How many words hold a bit for each value of `(N, C, *)`; as csrc/loops has it."""
+    samples, channels, *rest = input.shape
+    positions = 1
+    for size in rest:
+        positions = positions * size
+
+    def words(count: int) -> int:
+        return (count + 255) // 256 * 8
+
+    if input.is_contiguous():
+        return samples * channels * words(positions)
+    if over_batch:
+        samples, positions = 1, samples * positions
+    fold = max(min((256 + channels - 1) // channels, positions // 16), 1)
+    return samples * ((positions + fold - 1) // fold) * words(fold * channels)
+
+
+def _signs(input: Tensor, keeps_signs: bool, over_batch: bool = True) -> Tensor:  # noqa: A002
+    size = sign_words(input, over_batch) if keeps_signs else 0
+    return input.new_empty((size,), dtype=torch.int32)
+
+
+def _doubles(input: Tensor, count: int) -> Tensor:  # noqa: A002
+    return input.new_empty((count,), dtype=torch.float64)
+
+
+def _gradients(
+    input: Tensor,  # noqa: A002
+    weight: Tensor | None,
+    bias: Tensor | None,
+    wants_input: bool,
+    wants_residual: bool,
+) -> Normalised:
+    none = input.new_empty((0,), dtype=torch.int32)
+    return (
+        torch.empty_like(input) if wants_input else none,
+        none if weight is None else torch.empty_like(weight),
+        none.clone() if bias is None else torch.empty_like(bias),
+        torch.empty_like(input) if wants_residual else none.clone(),
+    )
+
+
+def _register_fakes() -> None:
+    """Tells the compiler the shapes of what the operators return."""
+    fake = torch.library.register_fake
+
+    @fake("normkit::batch_norm")
+    def _(input, residual, weight, bias, eps, act, slope, keeps_signs):  # type: ignore[no-untyped-def]  # noqa: A002
+        channels = input.shape[1]
+        return (
+            torch.empty_like(input),
+            _doubles(input, channels),
+            _doubles(input, channels),
+            _signs(input, keeps_signs),
+        )
+
+    @fake("normkit::group_norm")
+    def _(input, residual, weight, bias, groups, eps, act, slope, keeps_signs):  # type: ignore[no-untyped-def]  # noqa: A002
+        count = input.shape[0] * groups
+        return (
+            torch.empty_like(input),
+            _doubles(input, count),
+            _doubles(input, count),
+            _signs(input, keeps_signs, over_batch=False),
+        )
+
+    @fake("normkit::apply_statistics")
+    def _(input, residual, weight, bias, mean, variance, eps, act, slope, keeps_signs):  # type: ignore[no-untyped-def]  # noqa: A002
+        return torch.empty_like(input), _signs(input, keeps_signs)
+
+    @fake("normkit::batch_norm_backward")
+    def _(  # type: ignore[no-untyped-def]
+        upstream, input, residual, weight, bias, mean, variance, signs, eps, act, slope,  # noqa: A002
+        wants_input, wants_residual,
+    ):  # fmt: skip
+        return _gradients(input, weight, bias, wants_input, wants_residual)
+
+    @fake("normkit::group_norm_backward")
+    def _(  # type: ignore[no-untyped-def]
+        upstream, input, residual, weight, bias, mean, variance, signs, groups, eps, act,  # noqa: A002
+        slope, wants_input, wants_residual,
+    ):  # fmt: skip
+        return _gradients(input, weight, bias, wants_input, wants_residual)
+
+    @fake("normkit::apply_statistics_backward")
+    def _(  # type: ignore[no-untyped-def]
+        upstream, input, residual, weight, bias, mean, variance, signs, eps, act, slope,  # noqa: A002
+        wants_input, wants_residual,
+    ):  # fmt: skip
+        return _gradients(input, weight, bias, wants_input, wants_residual)
+
+    @fake("normkit::update_running")
+    def _(running_mean, running_var, num_batches_tracked, mean, variance, momentum):  # type: ignore[no-untyped-def]
+        return None
+
+
+if MISSING is None:
+    _register_fakes()
