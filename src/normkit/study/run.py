@@ -15,6 +15,7 @@ from torch import nn
 
 from normkit import models
 from normkit.data import Dataset, prepare
+from normkit.machine import processor, processors
 from normkit.study import arguments, result
 from normkit.study.arms import is_headline
 from normkit.study.bilingual import text
@@ -26,7 +27,6 @@ from normkit.study.engine import Engine
 from normkit.study.events import Event, Watch, unwatched
 from normkit.study.ladder import BUDGETS, fit, ladder
 from normkit.study.loading import source_of
-from normkit.study.machine import processor, processors
 from normkit.study.optimizer import OPTIMIZERS
 from normkit.study.plan import Plan
 from normkit.study.plan import to_dict as plan_to_dict
