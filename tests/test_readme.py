@@ -86,6 +86,8 @@ def test_every_command_is_understood(command: str, home: Path) -> None:
     words = shlex.split(command.replace("--limit 2000", "--limit 200"))[1:]
     if words[0] == "study" and "--dry-run" not in words:
         words.append("--dry-run")
+    if words[0] == "bench":
+        words += ["--shapes", "4x3", "--batch", "2", "--rounds", "1", "--threads", "1"]
     outcome = CliRunner().invoke(app, words)
     assert outcome.exit_code == 0, outcome.output
     assert outcome.output.strip()

@@ -29,6 +29,7 @@ def test_help_lists_the_commands_and_what_they_are_for(flag: str) -> None:
     [
         ("study", ["--data", "--budget", "--dry-run", "--workers", "--lang", "folder per class"]),
         ("report", ["--lang", "--format", "--out"]),
+        ("bench", ["--methods", "--shapes", "--quick", "--compile", "--chart", "ResNet-50"]),
         ("list", ["norms|rivals|claims|models"]),
     ],
 )

@@ -11,7 +11,13 @@ from normkit.study.code import code_digest
 
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
-    for name in ("study/claims/cost.py", "nn/batch.py", "report/page.py", "cli/study.py"):
+    for name in (
+        "study/claims/cost.py",
+        "nn/batch.py",
+        "report/page.py",
+        "cli/study.py",
+        "bench/run.py",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("before")
     return tmp_path
@@ -29,8 +35,8 @@ def test_it_follows_what_makes_results(package: Path, name: str) -> None:
     assert code_digest(package) != before
 
 
-@pytest.mark.parametrize("name", ["report/page.py", "cli/study.py"])
-def test_what_shows_results_does_not_matter(package: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["report/page.py", "cli/study.py", "bench/run.py"])
+def test_what_shows_or_times_does_not_matter(package: Path, name: str) -> None:
     before = code_digest(package)
     (package / name).write_text("after")
     assert code_digest(package) == before

@@ -34,10 +34,11 @@ def _options(
     """Normalization for convolutional networks: measure what it does for yours."""
 
 
-from normkit.cli import listing, report, study  # noqa: E402
+from normkit.cli import bench, listing, report, study  # noqa: E402
 
 app.command("study")(study.study)
 app.command("report")(report.report)
+app.command("bench")(bench.bench)
 app.command("list")(listing.listing)
 
 

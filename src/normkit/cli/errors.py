@@ -29,6 +29,9 @@ def told() -> Iterator[None]:
     except (KeyboardInterrupt, typer.Abort):
         typer.echo("\nStopped. Finished trials are kept: the same command goes on.", err=True)
         sys.exit(INTERRUPTED)
+    except Stopped as stopped:
+        typer.echo(f"\n{stopped}", err=True)
+        sys.exit(INTERRUPTED)
     except UserError as error:
         typer.secho("Error: ", fg="red", bold=True, nl=False, err=True)
         typer.echo(str(error), err=True)
@@ -37,3 +40,7 @@ def told() -> Iterator[None]:
 
 class UserError(Exception):
     """An error whose message tells the user the rule, what came, and the likely fix."""
+
+
+class Stopped(Exception):  # noqa: N818 - nothing went wrong
+    """The user stopped a command that has something else to say than a study."""

@@ -1,8 +1,9 @@
-"""A study's signs of life: a bar with the time left on a terminal, plain lines elsewhere."""
+"""Signs of life: a bar with the time left on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
 from types import TracebackType
+from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
@@ -10,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from normkit.study.events import Event
 
 LINES = 10
-"""How many lines a study prints where there is no terminal."""
+"""How many lines are printed where there is no terminal."""
 
 
 def duration(seconds: float) -> str:
@@ -23,11 +24,16 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
-class Watcher:
-    """Shows events as they come; a context manager, so that the bar is always taken down."""
+class Signs:
+    """A bar on a terminal, lines elsewhere; a context manager, so that it is always taken down.
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    Args:
+        console: where they are shown.
+        units: what is counted, in the lines.
+    """
+
+    def __init__(self, console: Console, units: str) -> None:
+        self._console, self._units = console, units
         self._bar: Progress | None = None
         self._row: TaskID | None = None
         self._told = 0
@@ -42,7 +48,7 @@ class Watcher:
                 transient=True,
             )
 
-    def __enter__(self) -> Watcher:
+    def __enter__(self) -> Self:
         if self._bar:
             self._bar.start()
         return self
@@ -56,6 +62,36 @@ class Watcher:
         if self._bar:
             self._bar.stop()
 
+    def advance(
+        self, what: str, done: int, total: int, seconds_left: float | None, lines: bool = True
+    ) -> None:
+        """Show how far it is.
+
+        Args:
+            what: what is going on.
+            done: how many are done.
+            total: of how many.
+            seconds_left: until all are.
+            lines: whether it is told where there is no terminal.
+        """
+        left = "" if seconds_left is None else f"{duration(seconds_left)} left"
+        if self._bar:
+            if self._row is None:
+                self._row = self._bar.add_task(what, left=left)
+            self._bar.update(self._row, description=what, completed=done, total=total, left=left)
+            return
+        tenth = LINES * done // total
+        if lines and tenth > self._told:
+            self._told = tenth
+            self._console.print(f"{what}: {done} of {total} {self._units}, {left}")
+
+
+class Watcher(Signs):
+    """Shows a study's events as they come."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console, "trials")
+
     def __call__(self, event: Event) -> None:
         """Show one event."""
         if event.kind == "plan" and event.seconds_left is not None:
@@ -64,22 +100,5 @@ class Watcher:
             )
         if event.kind in ("data", "trial") and event.total:
             what = "reading images" if event.kind == "data" else "training"
-            left = "" if event.seconds_left is None else f"{duration(event.seconds_left)} left"
-            if self._bar:
-                self._advance(what, event, left)
-            else:
-                self._line(what, event, left)
-
-    def _advance(self, what: str, event: Event, left: str) -> None:
-        assert self._bar is not None
-        if self._row is None:
-            self._row = self._bar.add_task(what, left=left)
-        self._bar.update(
-            self._row, description=what, completed=event.done, total=event.total, left=left
-        )
-
-    def _line(self, what: str, event: Event, left: str) -> None:
-        tenth = LINES * event.done // event.total
-        if event.kind == "trial" and tenth > self._told:
-            self._told = tenth
-            self._console.print(f"{what}: {event.done} of {event.total} trials, {left}")
+            trains = event.kind == "trial"
+            self.advance(what, event.done, event.total, event.seconds_left, lines=trains)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import normkit
 
-_SHOWING = ("cli", "report")
+_NO_PART = ("bench", "cli", "report")
 
 
 def digest_of(files: Iterable[Path], package: Path) -> str:
@@ -20,12 +20,12 @@ def digest_of(files: Iterable[Path], package: Path) -> str:
 
 
 def code_digest(package: Path | None = None) -> str:
-    """A digest of all code that numbers or verdicts come from; what only shows them is left out.
+    """A digest of all code that numbers or verdicts come from, not what only shows or times.
 
     Args:
         package: the folder of the code; normkit's own unless given.
     """
     package = package or Path(normkit.__file__).parent
     files = sorted(package.rglob("*.py"))
-    making = [f for f in files if f.relative_to(package).parts[0] not in _SHOWING]
+    making = [f for f in files if f.relative_to(package).parts[0] not in _NO_PART]
     return digest_of(making, package)[:20]

@@ -1,0 +1,110 @@
+"""The results of a bench, as they are written to a file."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+import torch
+
+from normkit import machine
+from normkit._version import __version__
+
+
+class Row(TypedDict):
+    """One path of one case, or its floor.
+
+    `error` is that of the check before it was timed, null for the floor; `reason` says why it was
+    not timed, and the numbers are null then. `eager_over` is the time of the eager path over this
+    one's, `times_floor` this one's over the floor's. Seconds throughout.
+    """
+
+    method: str
+    layout: str
+    dtype: str
+    shape: list[int]
+    direction: str
+    residual: bool
+    act: str | None
+    contestant: str
+    how: str
+    error: float | None
+    reason: str | None
+    rounds: int
+    passes: int
+    median: float | None
+    q25: float | None
+    q75: float | None
+    eager_over: float | None
+    times_floor: float | None
+
+
+class Worst(TypedDict):
+    """Where normkit does worst: the path that it is compared with and the ratio of their times."""
+
+    shape: list[int]
+    contestant: str
+    ratio: float
+
+
+class Group(TypedDict):
+    """A summary of all shapes of one kind.
+
+    `over_normkit` has for each path the geometric mean of its time over normkit's, over the shapes
+    where both were timed; `times_floor` that of normkit's over the floor's.
+    """
+
+    method: str
+    layout: str
+    dtype: str
+    direction: str
+    residual: bool
+    shapes: int
+    over_normkit: dict[str, float]
+    worst: Worst | None
+    times_floor: float | None
+
+
+class Machine(TypedDict):
+    """Where it was measured."""
+
+    processor: str
+    processors: int
+    capability: str
+    features: list[str]
+    threads: int
+
+
+class Document(TypedDict):
+    """All that a bench found; `complete` is false where it was stopped."""
+
+    normkit: str
+    torch: str
+    machine: Machine
+    batch: int
+    act: str | None
+    rounds: int
+    compiled: bool
+    complete: bool
+    seconds: float
+    summary: list[Group]
+    rows: list[Row]
+
+
+KEYS = ("method", "layout", "dtype", "direction", "residual")
+"""What tells the groups apart."""
+
+
+def this_machine(threads: int) -> Machine:
+    """What is known of this machine."""
+    return Machine(
+        processor=machine.processor(),
+        processors=machine.processors(),
+        capability=torch.backends.cpu.get_cpu_capability(),
+        features=machine.features(),
+        threads=threads,
+    )
+
+
+def versions() -> tuple[str, str]:
+    """Of normkit and of torch."""
+    return __version__, str(torch.__version__)

@@ -1,0 +1,102 @@
+"""One case: every path checked, then those that passed timed in turns."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+
+from normkit.bench import checking, floor
+from normkit.bench.cases import Case
+from normkit.bench.contestants import Contestant
+from normkit.bench.document import Row
+from normkit.bench.inputs import inputs
+from normkit.bench.step import Step
+from normkit.bench.timing import Spread, in_turns
+
+FLOOR = "floor"
+WARM_UP = 2
+
+
+def measure(case: Case, contestants: Sequence[Contestant], rounds: int) -> list[Row]:
+    """Check the paths of a case against float64, and time those that pass.
+
+    What PyTorch warns of while they run, such as a format that it has no fast path for, is what is
+    being measured, so it is not told.
+
+    Args:
+        case: what they compute.
+        contestants: the paths.
+        rounds: how many times each is timed.
+
+    Returns:
+        A row for the floor, and one for each path.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=UserWarning, module="torch")
+        return _measure(case, contestants, rounds)
+
+
+def _measure(case: Case, contestants: Sequence[Contestant], rounds: int) -> list[Row]:
+    given = inputs(case)
+    right = checking.expected(case, given)
+    steps: dict[str, Callable[[], object]] = {FLOOR: lambda: floor.copy(given.x)}
+    rows = [_row(case, FLOOR, f"a copy × {floor.passes(case)} / {floor.COPY_PASSES}", rounds)]
+    for contestant in contestants:
+        row = _row(case, contestant.name, "", rounds)
+        rows.append(row)
+        try:
+            step = Step(case, given, contestant.path(case))
+            row["how"] = step.how()
+            error = row["error"] = checking.error(step.named(), right)
+        # Whatever a path raises, the others are timed.
+        except Exception as raised:
+            row["reason"] = f"{type(raised).__name__}: {_first_line(raised)}"
+            continue
+        if error > checking.TOLERANCE[case.dtype]:
+            row["reason"] = f"error {error:.0e}"
+            continue
+        steps[contestant.name] = step
+    del right
+    seconds = in_turns(steps, rounds, WARM_UP)
+    _fill(rows, {name: Spread.of(each) for name, each in seconds.items()})
+    return rows
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0]
+
+
+def _row(case: Case, contestant: str, how: str, rounds: int) -> Row:
+    return Row(
+        method=case.method,
+        layout=case.layout,
+        dtype=case.dtype,
+        shape=list(case.shape),
+        direction=case.direction,
+        residual=case.residual,
+        act=case.act,
+        contestant=contestant,
+        how=how,
+        error=None,
+        reason=None,
+        rounds=rounds,
+        passes=floor.passes(case),
+        median=None,
+        q25=None,
+        q75=None,
+        eager_over=None,
+        times_floor=None,
+    )
+
+
+def _fill(rows: list[Row], spreads: dict[str, Spread]) -> None:
+    """Put what was measured into the rows; the floor is as many copies as its passes are."""
+    least = spreads[FLOOR].times(rows[0]["passes"] / floor.COPY_PASSES)
+    eager = spreads.get("eager")
+    for row in rows:
+        if row["contestant"] not in spreads:
+            continue
+        spread = least if row["contestant"] == FLOOR else spreads[row["contestant"]]
+        row["median"], row["q25"], row["q75"] = spread.median, spread.q25, spread.q75
+        row["times_floor"] = spread.median / least.median
+        row["eager_over"] = None if eager is None else eager.median / spread.median

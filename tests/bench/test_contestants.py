@@ -1,0 +1,74 @@
+"""Every path computes the formula; which paths there are depends on the case."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from normkit.bench import checking
+from normkit.bench.cases import DIRECTIONS, DTYPES, LAYOUTS, METHODS, Case
+from normkit.bench.contestants import ALL, IN_PLACE, contestants
+from normkit.bench.inputs import inputs
+from normkit.bench.step import Step
+
+CASE = Case("batch", "contiguous", "float32", (3, 4, 5, 3))
+
+
+def names(case: Case, compiled: bool = False) -> list[str]:
+    return [each.name for each in contestants(case, compiled)]
+
+
+def errors(case: Case) -> dict[str, float]:
+    given = inputs(case)
+    right = checking.expected(case, given)
+    return {
+        each.name: checking.error(Step(case, given, each.path(case)).named(), right)
+        for each in contestants(case)
+    }
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("method", METHODS)
+def test_all_are_right(method: str, layout: str, residual: bool, direction: str) -> None:
+    case = Case(method, layout, "float32", CASE.shape, residual, "relu", direction)
+    assert max(errors(case).values()) < 2e-6
+
+
+@pytest.mark.filterwarnings("ignore:Mismatch dtype between input and weight")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("method", METHODS)
+def test_they_are_right_in_every_precision(method: str, dtype: str) -> None:
+    case = Case(method, "contiguous", dtype, CASE.shape, residual=True)
+    found = errors(case)
+    assert max(found.values()) < checking.TOLERANCE[dtype], found
+
+
+@pytest.mark.parametrize("act", [None, *IN_PLACE])
+def test_they_are_right_with_every_activation_that_is_in_place(act: str | None) -> None:
+    assert max(errors(replace(CASE, residual=True, act=act)).values()) < 2e-6
+
+
+def test_normkits_layer_is_told_as_what_it_is() -> None:
+    given = inputs(CASE)
+    assert Step(CASE, given, ALL[-1].path(CASE)).how() == "normkit BatchNorm2d"
+
+
+class TestWhichThereAre:
+    def test_the_compiler_takes_part_where_it_is_asked_for(self) -> None:
+        assert "compile" not in names(CASE)
+        assert "compile" in names(CASE, compiled=True)
+
+    def test_nothing_is_in_place_without_a_sum_or_an_activation(self) -> None:
+        assert "eager_in_place" not in names(replace(CASE, act=None))
+        assert "eager_in_place" not in names(replace(CASE, act="gelu"))
+        assert "eager_in_place" in names(replace(CASE, act="gelu", residual=True))
+
+    @pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="PyTorch has no oneDNN")
+    def test_onednn_has_batch_norm_of_float32_alone(self) -> None:
+        assert "onednn" in names(CASE)
+        for other in ({"method": "group"}, {"dtype": "bfloat16"}, {"layout": "channels_last"}):
+            assert "onednn" not in names(replace(CASE, **other))

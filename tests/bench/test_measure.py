@@ -1,0 +1,109 @@
+"""A path is timed only where it has just been found right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from normkit.bench import measure as room
+from normkit.bench.cases import Case
+from normkit.bench.contestants import EAGER, NORMKIT, Contestant, Path
+from normkit.bench.document import Row
+from normkit.bench.measure import measure
+
+CASE = Case("batch", "contiguous", "float32", (3, 4, 5, 3), residual=True)
+ROUNDS = 3
+
+
+class Planted:
+    """The eager path with something done to its output; counts how often it ran."""
+
+    def __init__(self, change: Callable[[Tensor], Tensor]) -> None:
+        self.change, self.calls = change, 0
+
+    def contestant(self) -> Contestant:
+        return Contestant("planted", "planted", self.path)
+
+    def path(self, case: Case) -> Path:
+        right = EAGER.path(case)
+
+        def forward(x: Tensor, residual: Tensor | None) -> Tensor:
+            self.calls += 1
+            return self.change(right.forward(x, residual))
+
+        return replace(right, forward=forward)
+
+
+def raising(y: Tensor) -> Tensor:
+    raise RuntimeError("no such kernel\nsecond line")
+
+
+def with_wrong_gradient(y: Tensor) -> Tensor:
+    return y.detach() + 1.3 * (y - y.detach())
+
+
+def row_of(rows: list[Row], name: str) -> Row:
+    [row] = [row for row in rows if row["contestant"] == name]
+    return row
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda y: y + 0.3 * y.detach().abs().max(), "error 3e-01"),
+        (with_wrong_gradient, "error 3e-01"),
+        (lambda y: y * torch.nan, "error inf"),
+        (lambda y: y[:2], "shape"),
+        (raising, "RuntimeError: no such kernel"),
+    ],
+    ids=["output", "gradient", "nan", "shape", "raises"],
+)
+def test_a_wrong_path_is_not_timed(change: Callable[[Tensor], Tensor], reason: str) -> None:
+    planted = Planted(change)
+    rows = measure(CASE, [EAGER, planted.contestant(), NORMKIT], ROUNDS)
+    row = row_of(rows, "planted")
+    assert planted.calls == 1  # When it was checked, and never again.
+    assert reason in row["reason"]
+    assert "\n" not in row["reason"]
+    assert (row["median"], row["times_floor"], row["eager_over"]) == (None, None, None)
+    assert all(row_of(rows, name)["median"] > 0 for name in ("floor", "eager", "normkit"))
+
+
+def test_statistics_that_do_not_move_are_wrong() -> None:
+    def path(case: Case) -> Path:
+        right = EAGER.path(case)
+        right.layer.momentum = 0.0
+        return right
+
+    [_, row] = measure(CASE, [Contestant("planted", "planted", path)], ROUNDS)
+    assert row["median"] is None
+    assert row["reason"].startswith("error")
+
+
+def test_a_right_path_is_timed_in_every_round() -> None:
+    planted = Planted(lambda y: y)
+    [_, row] = measure(CASE, [planted.contestant()], ROUNDS)
+    assert planted.calls == 1 + room.WARM_UP + ROUNDS
+    assert row["reason"] is None
+    assert row["error"] < 1e-5
+    assert row["eager_over"] is None  # There was no eager path.
+
+
+def test_ratios_and_the_floor_are_those_of_the_medians(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = {"floor": [1.0, 2.0, 3.0], "eager": [60.0, 40.0, 50.0], "normkit": [25.0] * 3}
+    monkeypatch.setattr(room, "in_turns", lambda steps, *_: {name: seconds[name] for name in steps})
+    floor, eager, normkit = measure(CASE, [EAGER, NORMKIT], ROUNDS)
+    assert (floor["median"], floor["q25"], floor["q75"]) == (10.0, 7.5, 12.5)
+    assert (eager["median"], eager["q25"], eager["q75"]) == (50.0, 45.0, 55.0)
+    assert (eager["eager_over"], eager["times_floor"]) == (1.0, 5.0)
+    assert (normkit["eager_over"], normkit["times_floor"]) == (2.0, 2.5)
+    assert {row["passes"] for row in (floor, eager, normkit)} == {10}
+
+
+def test_what_pytorch_warns_of_is_measured_and_not_told() -> None:
+    rows = measure(Case("rms", "contiguous", "bfloat16", CASE.shape), [EAGER], 1)
+    assert rows[1]["reason"] is None

@@ -1,0 +1,44 @@
+"""The tables: a row for each shape, what was not timed, and the summary."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+
+from normkit.bench import table
+from normkit.bench.document import Document
+
+
+def test_each_kind_of_case_has_a_table(document: Document) -> None:
+    text = table.text(document, 120)
+    for title in ("batch, contiguous, float32, training\n", "rms, channels last, float32"):
+        assert title in text
+    assert text.count("3×8×5×2 ") >= 8
+    assert "Activation: relu" in text
+    assert "Over all shapes" in text
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_no_line_is_wider_than_asked(document: Document, width: int) -> None:
+    assert max(map(len, table.text(document, width).splitlines())) <= width
+
+
+def test_what_was_not_timed_is_told_with_its_reason(document: Document) -> None:
+    found = copy.deepcopy(document)
+    row = next(row for row in found["rows"] if row["contestant"] == "eager")
+    row |= {"median": None, "q25": None, "q75": None, "reason": "error 3e-01"}
+    text = table.text(found, 120)
+    assert "not timed: eager, 3×4×3×3: error 3e-01" in text
+
+
+def test_a_median_and_its_spread_are_in_milliseconds(document: Document) -> None:
+    found = copy.deepcopy(document)
+    for row in found["rows"]:
+        row |= {"median": 0.0123, "q25": 0.0123, "q75": 0.0126}
+    assert "12.3 ±1%" in table.text(found, 120)
+
+
+def test_with_nothing_measured_it_says_where_it_was(document: Document) -> None:
+    empty: Document = {**document, "rows": [], "summary": []}
+    assert document["machine"]["capability"] in table.text(empty, 120)
