@@ -1,4 +1,4 @@
-"""Rebuild the tables of benchmarks/README.md from benchmarks/results.
+"""Rebuild the tables of benchmarks/README.md, and one of README.md, from benchmarks/results.
 
 python benchmarks/tables.py
 """
@@ -12,6 +12,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 README = HERE / "README.md"
+FRONT_PAGE = HERE.parent / "README.md"
 BEGIN = "<!-- made by benchmarks/tables.py from results/{}.json -->\n"
 END = "<!-- end -->\n"
 
@@ -116,24 +117,142 @@ def harness(kept: Mapping[str, Any]) -> str:
     )
 
 
+NAMES = {"mobilenet_v2": "MobileNetV2", "resnet50": "ResNet-50"}
+LAYOUTS = {"contiguous": "contiguous", "channels_last": "channels-last"}
+
+
+def machine(kept: Mapping[str, Any]) -> str:
+    """What the results of networks were measured on."""
+    about, row = kept["about"], kept["rows"][0]
+    return (
+        f"\n{about['processor']}, {about['threads']} threads, torch {about['torch']}; images of "
+        f"{row['size']} × {row['size']}; float32; medians of {row['rounds']} rounds.\n"
+    )
+
+
+def of_network(row: Row) -> list[str]:
+    """The network, its layout and its batch."""
+    return [NAMES[row["network"]], LAYOUTS[row["layout"]], str(row["batch"])]
+
+
+def spread(ratio: Mapping[str, float]) -> str:
+    """A ratio with its quartiles."""
+    return f"{ratio['median']:.2f} [{ratio['low']:.2f}, {ratio['high']:.2f}]"
+
+
+def milliseconds(row: Row) -> list[str]:
+    """Of a step over PyTorch's layers, and over normkit's."""
+    return [f"{row['milliseconds'][name]['median']:.0f}" for name in ("pytorch", "normkit")]
+
+
+def small(value: float) -> str:
+    """A relative difference."""
+    digits, power = f"{value:.1e}".split("e")
+    return f"{digits}e{int(power)}".replace("-", "−") if value else "–"
+
+
+def last_losses(row: Row, *names: str) -> str:
+    """After the last step."""
+    return " / ".join(f"{row['losses'][name][-1]:.3f}" for name in names)
+
+
+def steps_taken(kept: Mapping[str, Any]) -> int:
+    """How many steps every network was trained."""
+    return len(kept["rows"][0]["losses"]["pytorch"])
+
+
+def training_step(kept: Mapping[str, Any]) -> str:
+    """What a step takes over either set of layers, and whether it learns the same."""
+    head = ["network", "layout", "batch", "PyTorch, ms", "normkit, ms", "PyTorch over normkit"]
+    head += ["target", f"loss after {steps_taken(kept)} steps: PyTorch / normkit / PyTorch again"]
+    lines = [
+        [
+            *of_network(row),
+            *milliseconds(row),
+            spread(row["ratio"]),
+            "–" if row["target"] is None else f"{row['target']:.2f}",
+            last_losses(row, "pytorch", "normkit", "pytorch, disturbed"),
+            f"{row['share']:.0%}",
+        ]
+        for row in kept["rows"]
+    ]
+    return markdown([*head, "norms and activations in PyTorch's"], lines) + machine(kept)
+
+
+def front_page(kept: Mapping[str, Any]) -> str:
+    """The same in short."""
+    head = ["network", "layout", "batch", "PyTorch's layers", "normkit's", "times as fast"]
+    lines = [
+        [
+            *of_network(row),
+            *(f"{value} ms" for value in milliseconds(row)),
+            f"{row['ratio']['median']:.2f}",
+            last_losses(row, "pytorch", "normkit"),
+        ]
+        for row in kept["rows"]
+    ]
+    loss = f"loss after {steps_taken(kept)} steps: PyTorch / normkit"
+    return markdown([*head, loss], lines) + machine(kept)
+
+
+def lean(kept: Mapping[str, Any]) -> str:
+    """What is held between forward and backward, at what price, and how exactly."""
+
+    def within(target: float | None) -> str:
+        return "" if target is None else f" (target {target:.2f})"
+
+    head = ["network", "layout", "batch", "layers", "MiB held", "over PyTorch's", "ms"]
+    head += ["time over PyTorch's", "gradients off PyTorch's by", "off float64's by"]
+    lines = [
+        [
+            *of_network(row),
+            row["layers"],
+            f"{row['bytes'] / 2**20:.0f}",
+            f"{row['bytes_ratio']:.2f}{within(row['bytes_target'])}",
+            f"{row['milliseconds']['median']:.0f}",
+            f"{spread(row['time_ratio'])}{within(row['time_target'])}",
+            *(small(row[name]) for name in ("from_pytorch", "from_float64")),
+        ]
+        for row in kept["rows"]
+    ]
+    return markdown(head, lines) + machine(kept)
+
+
 TABLES: dict[str, Callable[[Any], str]] = {
     "judges": judges,
     "repetitions": repetitions,
     "repetitions-before": repetitions,
     "resampling": resampling,
     "harness": harness,
+    "training_step": training_step,
+    "lean": lean,
 }
+FRONT_PAGE_TABLES: dict[str, Callable[[Any], str]] = {"training_step": front_page}
 
 
-def with_tables(page: str) -> str:
-    """The page, every table rebuilt from its results."""
-    for name, table in TABLES.items():
-        results = json.loads((HERE / "results" / f"{name}.json").read_text("utf-8"))
+def with_tables(page: str, tables: Mapping[str, Callable[[Any], str]] = TABLES) -> str:
+    """The page, every table rebuilt from its results where there are any."""
+    for name, table in tables.items():
+        results = HERE / "results" / f"{name}.json"
+        if not results.exists():
+            continue
         before, rest = page.split(begin := BEGIN.format(name))
         _, after = rest.split(END, 1)
-        page = before + begin + table(results) + END + after
+        page = before + begin + table(json.loads(results.read_text("utf-8"))) + END + after
     return page
 
 
-if __name__ == "__main__":
+def with_front_page_tables(page: str) -> str:
+    """The repository's README, the tables of benchmarks rebuilt."""
+    return with_tables(page, FRONT_PAGE_TABLES)
+
+
+def main() -> None:
+    """Rebuild both pages."""
     README.write_text(with_tables(README.read_text("utf-8")), "utf-8")
+    front = FRONT_PAGE.read_text("utf-8")
+    FRONT_PAGE.write_text(with_front_page_tables(front), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

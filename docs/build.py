@@ -55,7 +55,7 @@ def table(results: dict[str, Any]) -> str:
 def with_table(readme: str, results: dict[str, Any]) -> str:
     """The README, its table rebuilt."""
     before, rest = readme.split(BEGIN)
-    _, after = rest.split(END)
+    _, after = rest.split(END, 1)
     return before + BEGIN + table(results) + END + after
 
 
