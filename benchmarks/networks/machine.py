@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 import normkit
-from normkit.study.machine import processor
+from normkit.machine import processor
 
 
 def about() -> dict[str, Any]:
