@@ -1,5 +1,6 @@
 // The operators, as torch.ops.normkit has them.
 
+#include "channel_norm.h"
 #include "normalise.h"
 #include "running.h"
 
@@ -29,6 +30,13 @@ STABLE_TORCH_LIBRARY_FRAGMENT(normkit, m) {
       "int act, float slope, bool wants_input, bool wants_residual) "
       "-> (Tensor, Tensor, Tensor, Tensor)");
   m.def(
+      "channel_norm(Tensor input, Tensor? residual, Tensor? weight, Tensor? bias, int size, "
+      "bool trailing, bool centred, float eps, int act, float slope) -> Tensor");
+  m.def(
+      "channel_norm_backward(Tensor upstream, Tensor input, Tensor? residual, Tensor? weight, "
+      "Tensor? bias, int size, bool trailing, bool centred, float eps, int act, float slope, "
+      "bool wants_input, bool wants_residual) -> (Tensor, Tensor, Tensor, Tensor)");
+  m.def(
       "update_running(Tensor(a!)? running_mean, Tensor(b!)? running_var, "
       "Tensor(c!)? num_batches_tracked, Tensor mean, Tensor variance, "
       "float momentum) -> ()");
@@ -42,5 +50,7 @@ STABLE_TORCH_LIBRARY_IMPL(normkit, CPU, m) {
   m.impl("group_norm_backward", TORCH_BOX(&group_norm_backward));
   m.impl("apply_statistics", TORCH_BOX(&apply_statistics));
   m.impl("apply_statistics_backward", TORCH_BOX(&apply_statistics_backward));
+  m.impl("channel_norm", TORCH_BOX(&channel_norm));
+  m.impl("channel_norm_backward", TORCH_BOX(&channel_norm_backward));
   m.impl("update_running", TORCH_BOX(&update_running));
 }

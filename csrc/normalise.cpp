@@ -8,16 +8,6 @@
 namespace normkit {
 namespace {
 
-/// γ and β as doubles, for as long as a kernel runs.
-struct OwnedAffines {
-  std::vector<double> weight, bias;
-
-  OwnedAffines(const MaybeTensor& w, const MaybeTensor& b, int64_t channels)
-      : weight(as_doubles(w, channels, 1)), bias(as_doubles(b, channels, 0)) {}
-
-  Affines view() const { return {weight.data(), bias.data()}; }
-};
-
 /// Statistics over the batch have no groups of channels.
 constexpr int64_t kOverBatch = 0;
 

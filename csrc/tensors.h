@@ -40,6 +40,16 @@ Tensor fresh_words(int64_t count);
 /// A vector as doubles; of `size` times `absent` where there is none.
 std::vector<double> as_doubles(const MaybeTensor& vector, int64_t size, double absent);
 
+/// γ and β as doubles, for as long as a kernel runs.
+struct OwnedAffines {
+  std::vector<double> weight, bias;
+
+  OwnedAffines(const MaybeTensor& w, const MaybeTensor& b, int64_t channels)
+      : weight(as_doubles(w, channels, 1)), bias(as_doubles(b, channels, 0)) {}
+
+  Affines view() const { return {weight.data(), bias.data()}; }
+};
+
 /// Doubles in the precision of `like`, which they are the gradient of; none where that is none.
 Tensor as_vector(const std::vector<double>& values, const MaybeTensor& like);
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from normkit import kernels
 from normkit.functional.activation import Activation, finish
 from normkit.functional.checks import check_input, check_per_channel, check_several
 from normkit.functional.statistics import (
@@ -63,9 +64,26 @@ def channel_layer_norm(
         per="position",
         fix="With one channel use batch or instance normalization.",
     )
+    ending = kernels.choose("channel_layer_norm", input, act, residual, weight, bias)
+    if ending is not None:
+        y = kernels.channel_norm(input, weight, bias, channels, eps, ending, centred=True)
+        return finish(y, ending.act)
+    return finish(_plain(input, weight, bias, channels, eps), act, residual)
+
+
+def _plain(
+    input: Tensor,  # noqa: A002
+    weight: Tensor | None,
+    bias: Tensor | None,
+    channels: int,
+    eps: float,
+) -> Tensor:
     x = at_least_float32(input)
     centred, _, variance = centred_moments(x, (1,))
     y = scale_and_shift(
         centred * torch.rsqrt(variance + eps), per_channel(weight, x), per_channel(bias, x)
     )
-    return finish(in_precision_of(input, y), act, residual)
+    return in_precision_of(input, y)
+
+
+kernels.register_channel(_plain, centred=True, trailing=False)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from normkit import kernels
 from normkit.functional.activation import Activation, finish
 from normkit.functional.checks import check_trailing
 from normkit.functional.statistics import (
@@ -57,6 +59,13 @@ def layer_norm(
     Paper: Ba, Kiros and Hinton, "Layer Normalization", 2016, https://arxiv.org/abs/1607.06450
     """
     check_trailing("layer_norm", input, normalized_shape, weight=weight, bias=bias)
+    ending = kernels.choose("layer_norm", input, act, residual, weight, bias, trailing=True)
+    if ending is not None:
+        size = math.prod(normalized_shape)
+        y = kernels.channel_norm(
+            input, weight, bias, size, eps, ending, centred=True, trailing=True
+        )
+        return finish(y, ending.act)
     x = at_least_float32(input)
     centred, _, variance = centred_moments(x, tuple(range(-len(normalized_shape), 0)))
     y = scale_and_shift(
@@ -65,3 +74,25 @@ def layer_norm(
         None if bias is None else in_precision_of(x, bias),
     )
     return finish(in_precision_of(input, y), act, residual)
+
+
+def _of_rows(
+    input: Tensor,  # noqa: A002
+    weight: Tensor | None,
+    bias: Tensor | None,
+    size: int,
+    eps: float,
+) -> Tensor:
+    """Over the last `size` values together, whatever axes these are."""
+    with kernels.disabled():
+        y = layer_norm(
+            input.reshape(-1, size),
+            (size,),
+            None if weight is None else weight.reshape(size),
+            None if bias is None else bias.reshape(size),
+            eps,
+        )
+    return y.reshape(input.shape)
+
+
+kernels.register_channel(_of_rows, centred=True, trailing=True)

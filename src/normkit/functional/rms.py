@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from normkit import kernels
 from normkit.functional.activation import Activation, finish
 from normkit.functional.checks import check_input, check_per_channel, check_trailing
 from normkit.functional.statistics import (
@@ -56,6 +58,14 @@ def rms_norm(
     https://arxiv.org/abs/1910.07467
     """
     check_trailing("rms_norm", input, normalized_shape, weight=weight)
+    ending = kernels.choose("rms_norm", input, act, residual, weight, trailing=True)
+    if ending is not None:
+        size = math.prod(normalized_shape)
+        added = _eps(input, eps)
+        y = kernels.channel_norm(
+            input, weight, None, size, added, ending, centred=False, trailing=True
+        )
+        return finish(y, ending.act)
     x = at_least_float32(input)
     y = scale_and_shift(
         _divide_by_root_mean_square(x, tuple(range(-len(normalized_shape), 0)), eps),
@@ -63,6 +73,24 @@ def rms_norm(
         None,
     )
     return finish(in_precision_of(input, y), act, residual)
+
+
+def _of_rows(
+    input: Tensor,  # noqa: A002
+    weight: Tensor | None,
+    bias: None,
+    size: int,
+    eps: float,
+) -> Tensor:
+    """Over the last `size` values together, whatever axes these are."""
+    with kernels.disabled():
+        y = rms_norm(
+            input.reshape(-1, size), (size,), None if weight is None else weight.reshape(size), eps
+        )
+    return y.reshape(input.shape)
+
+
+kernels.register_channel(_of_rows, centred=False, trailing=True)
 
 
 def channel_rms_norm(
@@ -101,16 +129,38 @@ def channel_rms_norm(
     """
     check_input("channel_rms_norm", input)
     check_per_channel("channel_rms_norm", input.shape[1], weight=weight)
+    ending = kernels.choose("channel_rms_norm", input, act, residual, weight)
+    if ending is not None:
+        size, added = input.shape[1], _eps(input, eps)
+        y = kernels.channel_norm(input, weight, None, size, added, ending, centred=False)
+        return finish(y, ending.act)
+    return finish(_plain(input, weight, None, input.shape[1], eps), act, residual)
+
+
+def _plain(
+    input: Tensor,  # noqa: A002
+    weight: Tensor | None,
+    bias: None,
+    channels: int,
+    eps: float | None,
+) -> Tensor:
     x = at_least_float32(input)
     y = scale_and_shift(
         _divide_by_root_mean_square(x, (1,), eps),
         per_channel(weight, x),
         None,
     )
-    return finish(in_precision_of(input, y), act, residual)
+    return in_precision_of(input, y)
+
+
+kernels.register_channel(_plain, centred=False, trailing=False)
+
+
+def _eps(input: Tensor, eps: float | None) -> float:  # noqa: A002
+    """ε, or the machine epsilon of the precision that is computed in."""
+    in_double = input.dtype == torch.float64
+    return torch.finfo(torch.float64 if in_double else torch.float32).eps if eps is None else eps
 
 
 def _divide_by_root_mean_square(x: Tensor, axes: tuple[int, ...], eps: float | None) -> Tensor:
-    if eps is None:
-        eps = torch.finfo(x.dtype).eps
-    return x * torch.rsqrt(mean_square(x, axes) + eps)
+    return x * torch.rsqrt(mean_square(x, axes) + _eps(x, eps))

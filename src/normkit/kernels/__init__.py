@@ -7,6 +7,8 @@ goes.
 
 from normkit.kernels.batch import apply_statistics, batch_norm
 from normkit.kernels.batch import register as register_batch
+from normkit.kernels.channel_norm import channel_norm
+from normkit.kernels.channel_norm import register as register_channel
 from normkit.kernels.choice import Choice, Ending, choose, disabled, observed
 from normkit.kernels.group import group_norm
 from normkit.kernels.group import register as register_group
@@ -18,10 +20,12 @@ __all__ = [
     "Ending",
     "apply_statistics",
     "batch_norm",
+    "channel_norm",
     "choose",
     "disabled",
     "group_norm",
     "observed",
     "register_batch",
+    "register_channel",
     "register_group",
 ]

@@ -21,7 +21,7 @@ def register(of_batch: Callable[..., Tensor], applied: Callable[..., Tensor]) ->
             ops.apply_statistics.default,
             ops.apply_statistics_backward.default,
             applied,
-            gives_statistics=False,
+            statistics="given",
         )
 
 

@@ -93,6 +93,7 @@ def choose(
     *affine: Tensor | None,
     given: tuple[Tensor, ...] = (),
     mask: Tensor | None = None,
+    trailing: bool = False,
 ) -> Ending | None:
     """What a kernel is to end with, where one takes the call; otherwise None.
 
@@ -104,10 +105,13 @@ def choose(
         affine: γ and β, one value per channel each, or None.
         given: statistics that do not come of the input, one value per channel each.
         mask: what is left out; None where all counts.
+        trailing: whether it is over the last values of memory, whatever the axes mean.
     """
     refusal = _refusal(input, residual, (*affine, *given), mask)
     if refusal is None and any(statistic.requires_grad for statistic in given):
         refusal = "the statistics ask for a gradient"
+    if refusal is None and trailing and not input.is_contiguous():
+        refusal = "the input is not contiguous"
     if _observer is not None:
         _observer.append(Choice(function, refusal, "" if refusal else _how(input, act, residual)))
     if refusal is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -31,13 +31,14 @@ class Kernel:
         backward: its derivative.
         plain: the formula: input, weight, bias, *options → norm(input), by operations that
             autograd follows.
-        gives_statistics: whether they come of the input; otherwise they are given with it.
+        statistics: whether the operator returns those that it found, is given them, or takes them
+            anew in its backward.
     """
 
-    forward: Callable[..., tuple[Tensor, ...]]
+    forward: Callable[..., Any]
     backward: Callable[..., tuple[Tensor, ...]]
     plain: Callable[..., Tensor]
-    gives_statistics: bool = True
+    statistics: Literal["found", "given", "recomputed"] = "found"
 
 
 KERNELS: dict[str, Kernel] = {}
@@ -91,12 +92,15 @@ def _forward(
     options: tuple[Any, ...],
     act: tuple[int, float],
     keeps_signs: bool,
-) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor]:
-    if given is None:
+) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:
+    if kernel.statistics == "found":
         output, mean, variance, signs = kernel.forward(
             input, residual, weight, bias, *options, *act, keeps_signs
         )
         return output, mean, variance, signs
+    if given is None:
+        output = kernel.forward(input, residual, weight, bias, *options, *act)
+        return output, None, None, None
     output, signs = kernel.forward(
         input, residual, weight, bias, *given, *options, *act, keeps_signs
     )
@@ -117,7 +121,11 @@ class _Normalise(torch.autograd.Function):
     ) -> Outputs:
         name, options, kind, slope = call
         kernel = KERNELS[name]
-        keeps_signs = residual is not None and Fused(kind).has_two_slopes
+        keeps_signs = (
+            residual is not None
+            and Fused(kind).has_two_slopes
+            and kernel.statistics != "recomputed"
+        )
         given = None if mean is None or variance is None else (mean, variance)
         output, own_mean, own_variance, signs = _forward(
             kernel, input, residual, weight, bias, given, options, (kind, slope), keeps_signs
@@ -134,7 +142,7 @@ class _Normalise(torch.autograd.Function):
             signs if keeps_signs else None,
         )
         ctx.name, ctx.options, ctx.kind, ctx.slope = name, options, kind, slope
-        if given is None:
+        if own_mean is not None:
             ctx.mark_non_differentiable(own_mean, own_variance)
         ctx.set_materialize_grads(False)
         return output, own_mean, own_variance
@@ -148,15 +156,15 @@ class _Normalise(torch.autograd.Function):
             return (*_differentiable(ctx, upstream), *nothing)
         input, residual, weight, bias, mean, variance, signs = ctx.saved_tensors  # noqa: A001
         wants_input, wants_residual, wants_weight, wants_bias = ctx.needs_input_grad[:4]
-        of_input, of_weight, of_bias, of_residual = KERNELS[ctx.name].backward(
+        kernel = KERNELS[ctx.name]
+        kept = () if kernel.statistics == "recomputed" else (mean, variance, signs)
+        of_input, of_weight, of_bias, of_residual = kernel.backward(
             upstream,
             input,
             residual,
             weight,
             bias,
-            mean,
-            variance,
-            signs,
+            *kept,
             *ctx.options,
             ctx.kind,
             ctx.slope,
@@ -180,7 +188,7 @@ def _differentiable(ctx: Any, upstream: Tensor) -> list[Tensor | None]:
     input, residual, weight, bias, mean, variance, signs = saved  # noqa: A001
     wants = ctx.needs_input_grad[:4]
     kernel = KERNELS[ctx.name]
-    given = () if kernel.gives_statistics else (mean, variance)
+    given = (mean, variance) if kernel.statistics == "given" else ()
     act = function_of(ctx.kind, ctx.slope)
     before = upstream
     if signs is not None:

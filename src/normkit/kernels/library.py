@@ -128,6 +128,17 @@ def _register_fakes() -> None:
     ):  # fmt: skip
         return _gradients(input, weight, bias, wants_input, wants_residual)
 
+    @fake("normkit::channel_norm")
+    def _(input, residual, weight, bias, size, trailing, centred, eps, act, slope):  # type: ignore[no-untyped-def]  # noqa: A002
+        return torch.empty_like(input)
+
+    @fake("normkit::channel_norm_backward")
+    def _(  # type: ignore[no-untyped-def]
+        upstream, input, residual, weight, bias, size, trailing, centred, eps, act, slope,  # noqa: A002
+        wants_input, wants_residual,
+    ):  # fmt: skip
+        return _gradients(input, weight, bias, wants_input, wants_residual)
+
     @fake("normkit::update_running")
     def _(running_mean, running_var, num_batches_tracked, mean, variance, momentum):  # type: ignore[no-untyped-def]
         return None

@@ -1,0 +1,225 @@
+// Normalization over the channels of each position, where the positions of a channel are adjacent:
+// (N, C, *), contiguous. A stretch of positions is taken through all channels.
+//
+// The backward takes the statistics anew: the values are in the cache then, and nothing is kept.
+#pragma once
+
+#include <vector>
+
+#include "rows.h"
+
+namespace normkit {
+
+/// z = γ · t + β (+ residual), with a ReLU where `rectified`.
+template <bool rectified, class A>
+NORMKIT_CLONES static void normalise_stretch(
+    const A* __restrict x, const A* residual, A* __restrict z, const A* __restrict centre,
+    const A* __restrict scale, const A* __restrict shift, A weight, A bias, int64_t count) {
+  if (residual == nullptr) {
+    for (int64_t j = 0; j < count; ++j) {
+      const A t = standard(x[j], Standard<A>{centre[j], scale[j], shift[j]});
+      z[j] = rectified ? relu(t * weight + bias) : t * weight + bias;
+    }
+  } else {
+    for (int64_t j = 0; j < count; ++j) {
+      const A t = standard(x[j], Standard<A>{centre[j], scale[j], shift[j]});
+      const A value = t * weight + bias + residual[j];
+      z[j] = rectified ? relu(value) : value;
+    }
+  }
+}
+
+/// The sums of dz, and of dz · t; γ · dz and γ · dz · t are added to the sums of each position.
+template <class A>
+NORMKIT_CLONES static Sums products_of_stretch(
+    const A* __restrict dz, const A* __restrict x, const A* __restrict centre,
+    const A* __restrict scale, const A* __restrict shift, A weight, A* __restrict mean,
+    A* __restrict product, int64_t count) {
+  A first = 0, second = 0;
+#pragma omp simd reduction(+ : first, second)
+  for (int64_t j = 0; j < count; ++j) {
+    const A t = standard(x[j], Standard<A>{centre[j], scale[j], shift[j]});
+    mean[j] += dz[j] * weight;
+    product[j] += dz[j] * weight * t;
+    first += dz[j];
+    second += dz[j] * t;
+  }
+  return {static_cast<double>(first), static_cast<double>(second)};
+}
+
+template <class A>
+NORMKIT_CLONES static void input_gradient_of_stretch(
+    const A* __restrict dz, const A* __restrict x, A* __restrict dx, const A* __restrict centre,
+    const A* __restrict scale, const A* __restrict shift, A weight, const A* __restrict mean,
+    const A* __restrict product, int64_t count) {
+  for (int64_t j = 0; j < count; ++j) {
+    const A t = standard(x[j], Standard<A>{centre[j], scale[j], shift[j]});
+    dx[j] = scale[j] * (dz[j] * weight - mean[j] - t * product[j]);
+  }
+}
+
+/// Adjacent positions of a sample, as many as stay in the cache with all their channels.
+struct Stretches {
+  Shape shape;
+  int64_t length;
+  int64_t of_sample;
+
+  explicit Stretches(Shape s) : shape(s) {
+    const int64_t most = 32 * 1024 / std::max<int64_t>(s.channels, 1) / 16 * 16;
+    length = std::min(std::clamp<int64_t>(most, 32, kRun), std::max<int64_t>(s.positions, 1));
+    of_sample = ceil_divided(s.positions, length);
+  }
+  int64_t count() const { return shape.samples * of_sample; }
+  int64_t start(int64_t i) const {
+    return i / of_sample * shape.channels * shape.positions + i % of_sample * length;
+  }
+  int64_t length_of(int64_t i) const {
+    return std::min(length, shape.positions - i % of_sample * length);
+  }
+  /// Stretches that one thread takes at least.
+  int64_t share() const {
+    const int64_t values = std::max<int64_t>(length * shape.channels, 1);
+    return std::max(ceil_divided(16 * 1024, values), ceil_divided(count(), 64));
+  }
+};
+
+/// For each position of a stretch what standardises it.
+template <class A>
+struct StretchStandard {
+  alignas(64) A centre[kRun], scale[kRun], shift[kRun];
+  alignas(64) A first[kRun], second[kRun];
+  alignas(64) double mean[kRun], squares[kRun];
+
+  template <class T>
+  void take(
+      const T* x, Shape s, int64_t length, double eps, Centred centred) {
+    alignas(64) A buffer[kRun];
+    std::fill_n(first, length, A(0));
+    std::fill_n(second, length, A(0));
+    std::fill_n(mean, length, 0.0);
+    std::fill_n(squares, length, 0.0);
+    for (int64_t c = 0; c < s.channels; c += kRowsOfBlock) {
+      const int64_t end = std::min(c + kRowsOfBlock, s.channels);
+      const double rows = static_cast<double>(end - c);
+      std::fill_n(centre, length, A(0));
+      if (centred == Centred::yes) {
+        for (int64_t i = c; i < end; ++i)
+          add_row(loaded(x + i * s.positions, buffer, length), first, length);
+        means_of_sums(first, centre, rows, length);
+      }
+      for (int64_t i = c; i < end; ++i)
+        add_centred_row(
+            loaded(x + i * s.positions, buffer, length), centre, first, second, length);
+      if (centred == Centred::yes) {
+        take_in(centre, first, second, rows, static_cast<double>(c), mean, squares, length);
+      } else {
+        move_to(second, squares, length);
+        std::fill_n(first, length, A(0));
+      }
+    }
+    const double count = static_cast<double>(s.channels);
+    for (int64_t j = 0; j < length; ++j) {
+      const auto one =
+          Standard<A>::of(mean[j], reciprocal_root(squares[j] / count, eps), 1, 0);
+      centre[j] = one.centre;
+      scale[j] = one.scale;
+      shift[j] = one.shift;
+    }
+  }
+};
+
+/// Normalises each position.
+template <class T, class Parallel>
+void normalise_positions(
+    Shape shape, const Affines& affines, double eps, Centred centred, const Forward<T>& to,
+    const Parallel& parallel) {
+  using A = computed<T>;
+  const Stretches stretches(shape);
+  parallel(stretches.count(), stretches.share(), [&](int64_t begin, int64_t end) {
+    StretchStandard<A> by;
+    alignas(64) A values[kRun], added[kRun], place[kRun];
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t start = stretches.start(i), n = stretches.length_of(i);
+      by.take(to.input + start, shape, n, eps, centred);
+      for (int64_t c = 0; c < shape.channels; ++c) {
+        const int64_t at = start + c * shape.positions;
+        const A* x = loaded(to.input + at, values, n);
+        const A* residual = to.residual ? loaded(to.residual + at, added, n) : nullptr;
+        A* z = workplace(to.output + at, place);
+        (to.act.kind == Kind::relu ? normalise_stretch<true, A> : normalise_stretch<false, A>)(
+            x, residual, z, by.centre, by.scale, by.shift, static_cast<A>(affines.weight[c]),
+            static_cast<A>(affines.bias[c]), n);
+        if (to.act.kind != Kind::relu) activate(to.act, z, n);
+        store(z, to.output + at, n);
+      }
+    }
+  });
+}
+
+/// The gradients of each position.
+template <class T, class Parallel>
+void differentiate_positions(
+    Shape shape, const Affines& affines, double eps, Centred centred, const Backward<T>& from,
+    AffineGradients into, const Parallel& parallel) {
+  using A = computed<T>;
+  const Stretches stretches(shape);
+  const int64_t size = stretches.share(), count = ceil_divided(stretches.count(), size);
+  std::vector<ChannelSums> of_parts(count, ChannelSums(0));
+  const auto stretch = [&](int64_t i, StretchStandard<A>& by, ChannelSums& sums) {
+    alignas(64) A values[kRun], upstream[kRun], place[kRun], added[kRun], result[kRun];
+    alignas(64) A mean[kRun] = {}, product[kRun] = {};
+    const int64_t start = stretches.start(i), n = stretches.length_of(i);
+    by.take(from.input + start, shape, n, eps, centred);
+    const auto before = [&](int64_t c, const A* x, A* where) -> const A* {
+      const int64_t at = start + c * shape.positions;
+      const A* dy = loaded(from.upstream + at, upstream, n);
+      if (from.act.kind == Kind::none) return dy;
+      const A* residual = from.residual ? loaded(from.residual + at, added, n) : nullptr;
+      normalise_stretch<false>(
+          x, residual, where, by.centre, by.scale, by.shift, static_cast<A>(affines.weight[c]),
+          static_cast<A>(affines.bias[c]), n);
+      differentiate(from.act, dy, where, n);
+      return where;
+    };
+    for (int64_t c = 0; c < shape.channels; ++c) {
+      const int64_t at = start + c * shape.positions;
+      const A* x = loaded(from.input + at, values, n);
+      A* where = from.of_residual ? workplace(from.of_residual + at, place) : place;
+      const A* dz = before(c, x, where);
+      if (from.of_residual) store(dz, from.of_residual + at, n);
+      const Sums more = products_of_stretch(
+          dz, x, by.centre, by.scale, by.shift, static_cast<A>(affines.weight[c]), mean, product,
+          n);
+      sums.first[c] += more.first;
+      sums.second[c] += more.second;
+    }
+    if (!from.of_input) return;
+    const A share = static_cast<A>(1.0 / static_cast<double>(shape.channels));
+    for (int64_t j = 0; j < n; ++j) {
+      mean[j] = centred == Centred::yes ? mean[j] * share : A(0);
+      product[j] *= share;
+    }
+    for (int64_t c = 0; c < shape.channels; ++c) {
+      const int64_t at = start + c * shape.positions;
+      const A* x = loaded(from.input + at, values, n);
+      const A* dz = from.of_residual ? loaded(from.of_residual + at, upstream, n)
+                                     : before(c, x, place);
+      A* dx = workplace(from.of_input + at, result);
+      input_gradient_of_stretch(
+          dz, x, dx, by.centre, by.scale, by.shift, static_cast<A>(affines.weight[c]), mean,
+          product, n);
+      store(dx, from.of_input + at, n);
+    }
+  };
+  parallel(count, 1, [&](int64_t begin, int64_t end) {
+    StretchStandard<A> by;
+    for (int64_t part = begin; part < end; ++part) {
+      of_parts[part] = ChannelSums(shape.channels);
+      for (int64_t i = part * size; i < std::min(part * size + size, stretches.count()); ++i)
+        stretch(i, by, of_parts[part]);
+    }
+  });
+  for (const ChannelSums& sums : of_parts) add_to(into, sums);
+}
+
+}  // namespace normkit
