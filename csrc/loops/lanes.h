@@ -27,6 +27,11 @@ NORMKIT_INLINE Lanes<A> lanes_at(const A* x) {
   return result;
 }
 
+template <class A>
+NORMKIT_INLINE void store_lanes(A* x, const Lanes<A>& lanes) {
+  std::memcpy(x, &lanes, sizeof lanes);
+}
+
 /// Ones in the last `count` lanes, zeros before them.
 template <class A>
 NORMKIT_INLINE Lanes<A> last_lanes(int64_t count) {

@@ -30,31 +30,46 @@ NORMKIT_CLONES static void normalise_stretch(
 }
 
 /// The sums of dz, and of dz · t; γ · dz and γ · dz · t are added to the sums of each position.
-template <class A>
+///
+/// Given dz; or dy, where `rectified`.
+template <bool rectified, class A>
 NORMKIT_CLONES static Sums products_of_stretch(
     const A* __restrict dz, const A* __restrict x, const A* __restrict centre,
-    const A* __restrict scale, const A* __restrict shift, A weight, A* __restrict mean,
+    const A* __restrict scale, const A* __restrict shift, A weight, A bias, A* __restrict mean,
     A* __restrict product, int64_t count) {
-  A first = 0, second = 0;
-#pragma omp simd reduction(+ : first, second)
-  for (int64_t j = 0; j < count; ++j) {
-    const A t = standard(x[j], Standard<A>{centre[j], scale[j], shift[j]});
-    mean[j] += dz[j] * weight;
-    product[j] += dz[j] * weight * t;
-    first += dz[j];
-    second += dz[j] * t;
+  constexpr int64_t n = kLanes<A>;
+  Lanes<A> first{}, second{};
+  int64_t j = 0;
+  for (; j + n <= count; j += n) {
+    const Lanes<A> t =
+        (lanes_at(x + j) - lanes_at(centre + j)) * lanes_at(scale + j) + lanes_at(shift + j);
+    const Lanes<A> upstream = before_relu<rectified>(lanes_at(dz + j), t, weight, bias);
+    store_lanes<A>(mean + j, lanes_at(mean + j) + upstream * weight);
+    store_lanes<A>(product + j, lanes_at(product + j) + upstream * weight * t);
+    first += upstream;
+    second += upstream * t;
   }
-  return {static_cast<double>(first), static_cast<double>(second)};
+  for (int64_t lane = 0; j < count; ++j, ++lane) {
+    const A t = standard(x[j], Standard<A>{centre[j], scale[j], shift[j]});
+    const A upstream = before_relu<rectified>(dz[j], t, weight, bias);
+    mean[j] += upstream * weight;
+    product[j] += upstream * weight * t;
+    first[lane] += upstream;
+    second[lane] += upstream * t;
+  }
+  return {sum_of<A>(first), sum_of<A>(second)};
 }
 
-template <class A>
+/// Given dz; or dy, where `rectified`.
+template <bool rectified, class A>
 NORMKIT_CLONES static void input_gradient_of_stretch(
     const A* __restrict dz, const A* __restrict x, A* __restrict dx, const A* __restrict centre,
-    const A* __restrict scale, const A* __restrict shift, A weight, const A* __restrict mean,
-    const A* __restrict product, int64_t count) {
+    const A* __restrict scale, const A* __restrict shift, A weight, A bias,
+    const A* __restrict mean, const A* __restrict product, int64_t count) {
   for (int64_t j = 0; j < count; ++j) {
     const A t = standard(x[j], Standard<A>{centre[j], scale[j], shift[j]});
-    dx[j] = scale[j] * (dz[j] * weight - mean[j] - t * product[j]);
+    const A upstream = before_relu<rectified>(dz[j], t, weight, bias);
+    dx[j] = scale[j] * (upstream * weight - mean[j] - t * product[j]);
   }
 }
 
@@ -65,8 +80,8 @@ struct Stretches {
   int64_t of_sample;
 
   explicit Stretches(Shape s) : shape(s) {
-    const int64_t most = 32 * 1024 / std::max<int64_t>(s.channels, 1) / 16 * 16;
-    length = std::min(std::clamp<int64_t>(most, 32, kRun), std::max<int64_t>(s.positions, 1));
+    const int64_t most = 64 * 1024 / std::max<int64_t>(s.channels, 1) / 16 * 16;
+    length = std::min(std::clamp<int64_t>(most, 64, kRun), std::max<int64_t>(s.positions, 1));
     of_sample = ceil_divided(s.positions, length);
   }
   int64_t count() const { return shape.samples * of_sample; }
@@ -173,7 +188,7 @@ void differentiate_positions(
     const auto before = [&](int64_t c, const A* x, A* where) -> const A* {
       const int64_t at = start + c * shape.positions;
       const A* dy = loaded(from.upstream + at, upstream, n);
-      if (from.act.kind == Kind::none) return dy;
+      if (from.act.kind == Kind::none || from.is_rectified()) return dy;
       const A* residual = from.residual ? loaded(from.residual + at, added, n) : nullptr;
       normalise_stretch<false>(
           x, residual, where, by.centre, by.scale, by.shift, static_cast<A>(affines.weight[c]),
@@ -187,9 +202,10 @@ void differentiate_positions(
       A* where = from.of_residual ? workplace(from.of_residual + at, place) : place;
       const A* dz = before(c, x, where);
       if (from.of_residual) store(dz, from.of_residual + at, n);
-      const Sums more = products_of_stretch(
-          dz, x, by.centre, by.scale, by.shift, static_cast<A>(affines.weight[c]), mean, product,
-          n);
+      const Sums more =
+          (from.is_rectified() ? products_of_stretch<true, A> : products_of_stretch<false, A>)(
+              dz, x, by.centre, by.scale, by.shift, static_cast<A>(affines.weight[c]),
+              static_cast<A>(affines.bias[c]), mean, product, n);
       sums.first[c] += more.first;
       sums.second[c] += more.second;
     }
@@ -205,9 +221,10 @@ void differentiate_positions(
       const A* dz = from.of_residual ? loaded(from.of_residual + at, upstream, n)
                                      : before(c, x, place);
       A* dx = workplace(from.of_input + at, result);
-      input_gradient_of_stretch(
-          dz, x, dx, by.centre, by.scale, by.shift, static_cast<A>(affines.weight[c]), mean,
-          product, n);
+      (from.is_rectified() ? input_gradient_of_stretch<true, A>
+                           : input_gradient_of_stretch<false, A>)(
+          dz, x, dx, by.centre, by.scale, by.shift, static_cast<A>(affines.weight[c]),
+          static_cast<A>(affines.bias[c]), mean, product, n);
       store(dx, from.of_input + at, n);
     }
   };

@@ -17,8 +17,8 @@ enum class Centred : bool { no, yes };
 template <class A>
 using Standard = Affine<A>;
 
-template <class A>
-NORMKIT_INLINE A standard(A x, const Standard<A>& by) {
+template <class V, class A>
+NORMKIT_INLINE V standard(const V& x, const Standard<A>& by) {
   return (x - by.centre) * by.scale + by.shift;
 }
 
@@ -40,30 +40,57 @@ NORMKIT_CLONES static void normalise_run(
   }
 }
 
-/// The sums of g = γ · dz, and of g · t; dz and dz · t are added to the gradients of β and γ.
-template <class A>
-NORMKIT_CLONES static Sums products_of_run(
-    const A* __restrict dz, const A* __restrict x, Standard<A> by, const A* __restrict weight,
-    A* __restrict of_weight, A* __restrict of_bias, int64_t count) {
-  A first = 0, second = 0;
-#pragma omp simd reduction(+ : first, second)
-  for (int64_t j = 0; j < count; ++j) {
-    const A t = standard(x[j], by), g = dz[j] * weight[j];
-    of_bias[j] += dz[j];
-    of_weight[j] += dz[j] * t;
-    first += g;
-    second += g * t;
+/// dz, where what is given is dy, and the activation was a ReLU of γ · t + β.
+template <bool rectified, class V, class W>
+NORMKIT_INLINE V before_relu(const V& dy, const V& t, const W& weight, const W& bias) {
+  if constexpr (rectified) {
+    const V z = t * weight + bias;
+    return z <= 0 ? V{} : dy;
+  } else {
+    return dy;
   }
-  return {static_cast<double>(first), static_cast<double>(second)};
 }
 
-/// dx = scale · (γ · dz − mean of g − t · mean of g · t)
-template <class A>
+/// The sums of g = γ · dz, and of g · t; dz and dz · t are added to the gradients of β and γ.
+///
+/// Given dz; or dy, where `rectified`.
+template <bool rectified, class A>
+NORMKIT_CLONES static Sums products_of_run(
+    const A* __restrict dz, const A* __restrict x, Standard<A> by, const A* __restrict weight,
+    const A* __restrict bias, A* __restrict of_weight, A* __restrict of_bias, int64_t count) {
+  constexpr int64_t n = kLanes<A>;
+  Lanes<A> first{}, second{};
+  int64_t j = 0;
+  for (; j + n <= count; j += n) {
+    const Lanes<A> t = standard(lanes_at(x + j), by), w = lanes_at(weight + j);
+    const Lanes<A> upstream =
+        before_relu<rectified>(lanes_at(dz + j), t, w, lanes_at(bias + j));
+    store_lanes<A>(of_bias + j, lanes_at(of_bias + j) + upstream);
+    store_lanes<A>(of_weight + j, lanes_at(of_weight + j) + upstream * t);
+    first += upstream * w;
+    second += upstream * w * t;
+  }
+  for (int64_t lane = 0; j < count; ++j, ++lane) {
+    const A t = standard(x[j], by);
+    const A upstream = before_relu<rectified>(dz[j], t, weight[j], bias[j]);
+    of_bias[j] += upstream;
+    of_weight[j] += upstream * t;
+    first[lane] += upstream * weight[j];
+    second[lane] += upstream * weight[j] * t;
+  }
+  return {sum_of<A>(first), sum_of<A>(second)};
+}
+
+/// dx = scale · (γ · dz − mean of g − t · mean of g · t); given dz; or dy, where `rectified`.
+template <bool rectified, class A>
 NORMKIT_CLONES static void input_gradient_of_run(
     const A* __restrict dz, const A* __restrict x, A* __restrict dx, Standard<A> by,
-    const A* __restrict weight, A mean, A product, int64_t count) {
-  for (int64_t j = 0; j < count; ++j)
-    dx[j] = by.scale * (dz[j] * weight[j] - mean - standard(x[j], by) * product);
+    const A* __restrict weight, const A* __restrict bias, A mean, A product, int64_t count) {
+  for (int64_t j = 0; j < count; ++j) {
+    const A t = standard(x[j], by);
+    const A upstream = before_relu<rectified>(dz[j], t, weight[j], bias[j]);
+    dx[j] = by.scale * (upstream * weight[j] - mean - t * product);
+  }
 }
 
 /// γ and β in the precision that is computed in.
@@ -146,7 +173,7 @@ NORMKIT_INLINE const computed<T>* before_activation_of_run(
     computed<T>* upstream, computed<T>* place) {
   using A = computed<T>;
   const A* dy = loaded(from.upstream + at, upstream, n);
-  if (from.act.kind == Kind::none) return dy;
+  if (from.act.kind == Kind::none || from.is_rectified()) return dy;
   alignas(64) A added[kRun];
   const A* residual = from.residual ? loaded(from.residual + at, added, n) : nullptr;
   normalise_run<false>(x, residual, place, by, &affine.weight[j], &affine.bias[j], n);
@@ -179,7 +206,8 @@ void differentiate_each_row(
             before_activation_of_run(at, j, n, by, affine, from, x, upstream, where);
         if (from.of_residual) store(dz, from.of_residual + at, n);
         const Sums more =
-            products_of_run(dz, x, by, &affine.weight[j], &of_weight[j], &of_bias[j], n);
+            (from.is_rectified() ? products_of_run<true, A> : products_of_run<false, A>)(
+                dz, x, by, &affine.weight[j], &affine.bias[j], &of_weight[j], &of_bias[j], n);
         products.first += more.first;
         products.second += more.second;
       });
@@ -200,7 +228,8 @@ void differentiate_each_row(
                 ? loaded(from.of_residual + at, upstream, n)
                 : before_activation_of_run(at, j, n, by, affine, from, x, upstream, place);
         A* dx = workplace(from.of_input + at, result);
-        input_gradient_of_run(dz, x, dx, by, &affine.weight[j], mean, product, n);
+        (from.is_rectified() ? input_gradient_of_run<true, A> : input_gradient_of_run<false, A>)(
+            dz, x, dx, by, &affine.weight[j], &affine.bias[j], mean, product, n);
         store(dx, from.of_input + at, n);
       });
     }
