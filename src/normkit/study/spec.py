@@ -12,12 +12,14 @@ from typing import Any, Literal
 import torch
 
 import normkit
+from normkit.kernels import MISSING
 from normkit.study.code import digest_of
 
 # The code that decides what a trial computes and what its probes measure. A change in any of it
 # gives every trial a new name, so changed code never reuses old results.
 _TRAINING_CODE = (
     "functional",
+    "kernels",
     "nn",
     "models",
     "data",
@@ -46,8 +48,15 @@ def code_version() -> str:
     files = [
         f for room in rooms for f in ([room] if room.is_file() else sorted(room.rglob("*.py")))
     ]
-    digest = digest_of(files, package)[:12]
-    return f"normkit {normkit.__version__}+{digest}, torch {torch.__version__}"
+    digest = digest_of([*files, *built_kernels()], package)[:12]
+    kernels = "kernels" if MISSING is None else "no kernels"
+    return f"normkit {normkit.__version__}+{digest}, {kernels}, torch {torch.__version__}"
+
+
+def built_kernels() -> list[Path]:
+    """The library that the kernels are built into, where they run."""
+    folder = Path(normkit.__file__).parent / "kernels"
+    return sorted(folder.glob("_cpu*.so")) if MISSING is None else []
 
 
 @dataclass(frozen=True, kw_only=True)
