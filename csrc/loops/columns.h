@@ -100,13 +100,13 @@ NORMKIT_CLONES static void scale_and_shift_row(
 template <bool rectified, class A>
 NORMKIT_CLONES static void input_gradient_of_row(
     const A* __restrict dz, const A* __restrict x, A* __restrict dx, const A* __restrict centre,
-    const A* __restrict scale, const A* __restrict shift, const A* __restrict of_upstream,
-    const A* __restrict of_input, const A* __restrict constant, int64_t width) {
+    const A* __restrict scale, const A* __restrict shift, const A* __restrict of_input,
+    const A* __restrict constant, int64_t width) {
   for (int64_t j = 0; j < width; ++j) {
     const A distance = x[j] - centre[j];
     const A upstream =
         before_relu<rectified>(dz[j], distance, Affine<A>{centre[j], scale[j], shift[j]});
-    dx[j] = of_upstream[j] * upstream + (of_input[j] * distance + constant[j]);
+    dx[j] = scale[j] * upstream + (of_input[j] * distance + constant[j]);
   }
 }
 
@@ -373,14 +373,12 @@ ChannelSums products_of_part(
 /// For each column what the gradient of the input is made of.
 template <class A>
 struct ColumnGradient {
-  std::vector<A> of_upstream, of_input, constant;
+  std::vector<A> of_input, constant;
 
-  explicit ColumnGradient(int64_t width)
-      : of_upstream(width), of_input(width), constant(width) {}
+  explicit ColumnGradient(int64_t width) : of_input(width), constant(width) {}
 
   void set(int64_t channel, int64_t channels, InputGradient<A> by) {
     for (size_t j = channel; j < constant.size(); j += channels) {
-      of_upstream[j] = by.of_upstream;
       of_input[j] = by.of_input;
       constant[j] = by.constant;
     }
@@ -403,8 +401,8 @@ void input_gradient_of_part(
               : before_activation_of_row(r, part, row, j, n, by, from, x, upstream, place);
       A* dx = workplace(from.of_input + at, result);
       (from.is_rectified() ? input_gradient_of_row<true, A> : input_gradient_of_row<false, A>)(
-          dz, x, dx, &by.centre[j], &by.scale[j], &by.shift[j], &gradient.of_upstream[j],
-          &gradient.of_input[j], &gradient.constant[j], n);
+          dz, x, dx, &by.centre[j], &by.scale[j], &by.shift[j], &gradient.of_input[j],
+          &gradient.constant[j], n);
       store(dx, from.of_input + at, n);
     });
   });
@@ -500,7 +498,7 @@ ColumnGradient<A> gradient_of_sample(
     }
     const auto of_group = InputGradient<A>::of(mean[g], reciprocal, weighted, r.count());
     for (int64_t c = g * r.per_group(); c < (g + 1) * r.per_group(); ++c)
-      gradient.set(c, r.channels, of_group.times(affines.weight[c] * reciprocal));
+      gradient.set(c, r.channels, of_group);
   }
   return gradient;
 }
@@ -583,9 +581,7 @@ void differentiate_applied_rows(
   using A = computed<T>;
   const Rows r = Rows::over_batch(shape);
   const ColumnAffine<A> by(r, statistics.mean, statistics.variance, eps, affines);
-  ColumnGradient<A> gradient(r.width());
-  for (int64_t c = 0; c < r.channels; ++c)
-    gradient.set(c, r.channels, {by.scale[c], 0, 0});
+  const ColumnGradient<A> gradient(r.width());  // Zeros.
   // A block of rows at a time, so that the second pass finds it in the cache.
   const std::vector<Part> parts = parts_of(r);
   std::vector<ChannelSums> of_parts(parts.size(), ChannelSums(0));

@@ -54,24 +54,21 @@ struct Affine {
   }
 };
 
-/// The gradient of the input: of_upstream · dz + of_input · (x − centre) + constant.
+/// The gradient of the input: scale · dz + of_input · (x − centre) + constant, with the scale and
+/// centre of `Affine`.
 template <class A>
 struct InputGradient {
-  A of_upstream, of_input, constant;
+  A of_input, constant;
 
-  /// Where mean and variance are taken from `count` values, but for what dz is multiplied with.
+  /// Where mean and variance are taken from `count` values.
   ///
   /// `sums` are those of γ · dz, and of γ · dz · (x − mean).
   static InputGradient of(double mean, double reciprocal, Sums sums, double count) {
     const double of_input = -sums.second * reciprocal * reciprocal * reciprocal / count;
     const double rest = mean - static_cast<double>(static_cast<A>(mean));
     return {
-        0, static_cast<A>(of_input),
+        static_cast<A>(of_input),
         static_cast<A>(-sums.first * reciprocal / count - of_input * rest)};
-  }
-
-  InputGradient times(double scale) const {
-    return {static_cast<A>(scale), of_input, constant};
   }
 };
 

@@ -19,6 +19,12 @@ struct Regions {
   int64_t group_step;
   int64_t channel_step;  // and that of its plane k is k · channel_step further
 
+  /// The same regions of one long plane each, where their planes lie side by side.
+  Regions joined() const {
+    if (plane_step != positions) return *this;
+    return {count, 1, planes * positions, region_step, planes * positions, groups, group_step,
+            channel_step};
+  }
   int64_t channel(int64_t region, int64_t plane) const {
     return region % groups * group_step + plane * channel_step;
   }
@@ -279,7 +285,8 @@ void normalise_planes(
     const Regions& r, const Affines& affines, double eps, const Forward<T>& to,
     Statistics statistics, const Parallel& parallel) {
   using A = computed<T>;
-  const std::vector<Block> blocks = blocks_of(r);
+  const Regions joined = r.joined();
+  const std::vector<Block> blocks = blocks_of(joined);
   ForPlanes<Affine<A>> by(r);
   const auto keep = [&](int64_t region, const Moments& moments) {
     statistics.mean[region] = moments.mean;
@@ -297,7 +304,8 @@ void normalise_planes(
     std::vector<Moments> parts(r.count * count);
     parallel(r.count * count, 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i)
-        moments_of_block(r, to.input, blocks[i % count], i / count, i / count + 1, &parts[i]);
+        moments_of_block(
+            joined, to.input, blocks[i % count], i / count, i / count + 1, &parts[i]);
     });
     for (int64_t region = 0; region < r.count; ++region) {
       Moments whole;
@@ -310,7 +318,7 @@ void normalise_planes(
   each_tile(r, parallel, [&](int64_t begin, int64_t end) {
     std::vector<Moments> whole(end - begin), part(end - begin);
     for (const Block& block : blocks) {
-      moments_of_block(r, to.input, block, begin, end, part.data());
+      moments_of_block(joined, to.input, block, begin, end, part.data());
       for (int64_t i = 0; i < end - begin; ++i) whole[i].add(part[i]);
     }
     for (int64_t region = begin; region < end; ++region) keep(region, whole[region - begin]);
@@ -326,7 +334,7 @@ void differentiate_planes(
   using A = computed<T>;
   std::vector<Sums> of_planes(r.count * r.planes);
   ForPlanes<Affine<A>> by(r);
-  ForPlanes<InputGradient<A>> gradient(r);
+  std::vector<InputGradient<A>> gradient(r.count);
   const auto prepare = [&](int64_t region) {
     const double reciprocal = reciprocal_root(statistics.variance[region], eps);
     by.set(region, [&](int64_t k) {
@@ -345,15 +353,12 @@ void differentiate_planes(
       sums.first += gamma * of_planes[region * r.planes + k].first;
       sums.second += gamma * of_planes[region * r.planes + k].second;
     }
-    const auto of_region =
+    gradient[region] =
         InputGradient<A>::of(statistics.mean[region], reciprocal, sums, r.values());
-    gradient.set(region, [&](int64_t k) {
-      return of_region.times(affines.weight[r.channel(region, k)] * reciprocal);
-    });
   };
   const auto differentiate = [&](int64_t region, int64_t k) {
     input_gradient_of_plane<T>(
-        {r.offset(region, k), by.at(region, k)}, r.positions, from, gradient.at(region, k));
+        {r.offset(region, k), by.at(region, k)}, r.positions, from, gradient[region]);
   };
   if (has_few_regions(r)) {
     for (int64_t region = 0; region < r.count; ++region) prepare(region);
@@ -415,7 +420,7 @@ void differentiate_applied_planes(
     const Plane<A> plane{r.offset(region, k), by[channel]};
     of_planes[region] = products_of_plane(plane, statistics.mean[channel], r.positions, from);
     if (from.of_input)
-      input_gradient_of_plane(plane, r.positions, from, {by[channel].scale, 0, 0});
+      input_gradient_of_plane(plane, r.positions, from, {0, 0});
   });
   for (int64_t region = 0; region < r.count; ++region) {
     const int64_t channel = r.channel(region, 0);

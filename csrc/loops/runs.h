@@ -133,7 +133,7 @@ NORMKIT_CLONES static void input_gradient(
   for (int64_t i = 0; i < count; ++i) {
     const A distance = x[i] - affine.centre;
     const A upstream = before_relu<rectified>(dz[i], distance, affine);
-    dx[i] = by.of_upstream * upstream + (by.of_input * distance + by.constant);
+    dx[i] = affine.scale * upstream + (by.of_input * distance + by.constant);
   }
 }
 
