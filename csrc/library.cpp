@@ -36,6 +36,7 @@ STABLE_TORCH_LIBRARY_FRAGMENT(normkit, m) {
       "channel_norm_backward(Tensor upstream, Tensor input, Tensor? residual, Tensor? weight, "
       "Tensor? bias, int size, bool trailing, bool centred, float eps, int act, float slope, "
       "bool wants_input, bool wants_residual) -> (Tensor, Tensor, Tensor, Tensor)");
+  m.def("fresh_like(Tensor like) -> Tensor");
   m.def(
       "update_running(Tensor(a!)? running_mean, Tensor(b!)? running_var, "
       "Tensor(c!)? num_batches_tracked, Tensor mean, Tensor variance, "
@@ -52,5 +53,6 @@ STABLE_TORCH_LIBRARY_IMPL(normkit, CPU, m) {
   m.impl("apply_statistics_backward", TORCH_BOX(&apply_statistics_backward));
   m.impl("channel_norm", TORCH_BOX(&channel_norm));
   m.impl("channel_norm_backward", TORCH_BOX(&channel_norm_backward));
+  m.impl("fresh_like", TORCH_BOX(&fresh_like));
   m.impl("update_running", TORCH_BOX(&update_running));
 }

@@ -159,7 +159,8 @@ struct Part {
 inline std::vector<Part> parts_of(const Rows& r) {
   const int64_t total = r.samples * r.values();
   const int64_t size = std::max<int64_t>(total / 64, 16 * 1024);
-  const int64_t rows = std::max<int64_t>(size / std::max<int64_t>(r.width(), 1), 1);
+  // What a part keeps for each column is to be little beside its rows.
+  const int64_t rows = std::max<int64_t>(size / std::max<int64_t>(r.width(), 1), 48);
   std::vector<Part> parts;
   for (int64_t sample = 0; sample < r.samples; ++sample)
     for (int64_t row = 0; row < r.rows(); row += rows)

@@ -32,9 +32,28 @@ def test_passes(method: str, direction: str, alone: int, with_residual: int) -> 
         assert floor.passes(case) == count
 
 
-def test_a_copy_is_another_tensor_in_the_same_layout() -> None:
+def test_a_new_output_is_another_tensor_in_the_same_layout() -> None:
     x = torch.randn(2, 4, 3, 5).to(memory_format=torch.channels_last)
-    copy = floor.copy(x)
-    assert torch.equal(copy, x)
-    assert copy.data_ptr() != x.data_ptr()
-    assert copy.stride() == x.stride()
+    new = floor.new_output(x)
+    assert new.data_ptr() != x.data_ptr()
+    assert new.stride() == x.stride()
+
+
+@pytest.mark.parametrize("method", ["batch", "rms"])
+@pytest.mark.parametrize("residual", [False, True])
+def test_as_many_passes_are_moved_as_are_counted(
+    method: str, residual: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = Case(method, "contiguous", "float32", (2, 4, 3, 3), residual)
+    x, moved = torch.randn(case.shape), 0
+    plain = torch.Tensor.copy_
+
+    def counted(to: torch.Tensor, source: torch.Tensor) -> torch.Tensor:
+        nonlocal moved
+        moved += 2 * to.numel()
+        return plain(to, source)
+
+    move = floor.mover(case, x)
+    monkeypatch.setattr(torch.Tensor, "copy_", counted)
+    move()
+    assert moved == floor.passes(case) * x.numel()

@@ -15,6 +15,7 @@ from normkit.bench.cases import Case
 from normkit.bench.pytorch import layer as pytorch_layer
 from normkit.functional.activation import resolve_activation
 from normkit.nn.catalogue import make
+from normkit.nn.explain import explain
 
 Change = Callable[[Tensor], Tensor]
 
@@ -154,8 +155,8 @@ def _normkit(case: Case) -> Path:
 
 
 def explained(layer: nn.Module, x: Tensor, residual: Tensor | None) -> str:
-    """How a layer of normkit computes these; the one place that asks."""
-    return f"normkit {type(layer).__name__}"
+    """How a layer of normkit computes these: by a kernel, or by the formula and why."""
+    return f"normkit {type(layer).__name__}, {explain(layer, x, residual)}"
 
 
 def _told(words: str) -> Callable[[Tensor, Tensor | None], str]:

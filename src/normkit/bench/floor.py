@@ -1,6 +1,7 @@
 """The floor: the bytes that must move, at the speed of a copy.
 
-A pass reads or writes one map once; a copy is two. What is counted is the fewest passes of an
+A pass reads or writes one map once; a copy is two. As many copies as there are outputs go into new
+memory, as a kernel's outputs do, the others into memory that was written to before. What is counted is the fewest passes of an
 algorithm that takes its statistics in one reading and normalises in another:
 
 * a forward pass with statistics over a batch, a sample or a map reads the input for them, reads it
@@ -20,12 +21,15 @@ this floor, and its ratio below 1 says so.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
+from normkit import kernels
 from normkit.bench.cases import Case
 
-COPY_PASSES = 2
+_COPY_PASSES = 2
 _BY_POSITION = ("channel_layer", "rms")
 
 
@@ -45,11 +49,37 @@ def passes(case: Case) -> int:
     return forward + (3 if case.method in _BY_POSITION else 5) + case.residual
 
 
+def outputs(case: Case) -> int:
+    """How many of the passes write a new map: the output, and the gradients of the two inputs.
+
+    >>> outputs(Case("batch", "contiguous", "float32", (2, 4, 3, 3), residual=True))
+    3
+    """
+    return 2 + case.residual if case.direction == "training" else 1
+
+
 def new_output(x: Tensor) -> Tensor:
     """An output as a kernel allocates it; the one place that says how."""
-    return torch.empty_like(x)
+    return kernels.fresh_like(x)
 
 
-def copy(x: Tensor) -> Tensor:
-    """A copy into such an output: the fastest that a map can be read and written."""
-    return new_output(x).copy_(x)
+def mover(case: Case, x: Tensor) -> Callable[[], None]:
+    """What moves as many bytes as a case must, by copies of `x`.
+
+    >>> mover(Case("rms", "contiguous", "float32", (2, 4, 3, 3)), torch.randn(2, 4, 3, 3))()
+    """
+    written = torch.zeros_like(x)
+    rest = passes(case) - _COPY_PASSES * outputs(case)
+    half = (written.flatten()[: x.numel() // 2], x.detach().clone().flatten()[: x.numel() // 2])
+
+    def move() -> None:
+        # All at once, as an output and a gradient are.
+        kept = [new_output(x) for _ in range(outputs(case))]
+        for new in kept:
+            new.copy_(x)
+        for _ in range(rest // _COPY_PASSES):
+            written.copy_(x)
+        if rest % _COPY_PASSES:
+            half[0].copy_(half[1])
+
+    return move

@@ -39,8 +39,9 @@ def measure(case: Case, contestants: Sequence[Contestant], rounds: int) -> list[
 def _measure(case: Case, contestants: Sequence[Contestant], rounds: int) -> list[Row]:
     given = inputs(case)
     right = checking.expected(case, given)
-    steps: dict[str, Callable[[], object]] = {FLOOR: lambda: floor.copy(given.x)}
-    rows = [_row(case, FLOOR, f"a copy × {floor.passes(case)} / {floor.COPY_PASSES}", rounds)]
+    steps: dict[str, Callable[[], object]] = {FLOOR: floor.mover(case, given.x)}
+    told = f"{floor.passes(case)} passes, {floor.outputs(case)} of them into new memory"
+    rows = [_row(case, FLOOR, told, rounds)]
     for contestant in contestants:
         row = _row(case, contestant.name, "", rounds)
         rows.append(row)
@@ -90,13 +91,13 @@ def _row(case: Case, contestant: str, how: str, rounds: int) -> Row:
 
 
 def _fill(rows: list[Row], spreads: dict[str, Spread]) -> None:
-    """Put what was measured into the rows; the floor is as many copies as its passes are."""
-    least = spreads[FLOOR].times(rows[0]["passes"] / floor.COPY_PASSES)
+    """Put what was measured into the rows."""
+    least = spreads[FLOOR]
     eager = spreads.get("eager")
     for row in rows:
         if row["contestant"] not in spreads:
             continue
-        spread = least if row["contestant"] == FLOOR else spreads[row["contestant"]]
+        spread = spreads[row["contestant"]]
         row["median"], row["q25"], row["q75"] = spread.median, spread.q25, spread.q75
         row["times_floor"] = spread.median / least.median
         row["eager_over"] = None if eager is None else eager.median / spread.median

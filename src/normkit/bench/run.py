@@ -78,13 +78,13 @@ class Bench:
     def _guesses(self) -> list[float]:
         """Seconds that each case may take, from the pace of a copy."""
         x = torch.ones(_TRIED_VALUES)
-        copies = in_turns({"copy": lambda: floor.copy(x)}, _TRIED_ROUNDS)["copy"]
+        copies = in_turns({"copy": lambda: floor.new_output(x).copy_(x)}, _TRIED_ROUNDS)["copy"]
         return [self._guess(case, Spread.of(copies).median / x.nbytes) for case in self._cases]
 
     def _guess(self, case: Case, per_byte: float) -> float:
         paths = contestants(case, self.settings.compiled)
         steps = (self.settings.rounds + WARM_UP) * len(paths)
-        copies = steps * _TIMES_FLOOR * floor.passes(case) / floor.COPY_PASSES + _CHECK
+        copies = steps * _TIMES_FLOOR * floor.passes(case) / 2 + _CHECK
         fixed = _SETTING_UP + (_COMPILING if self.settings.compiled else 0.0)
         return copies * case.bytes * per_byte + fixed
 

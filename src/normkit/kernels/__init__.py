@@ -12,7 +12,7 @@ from normkit.kernels.channel_norm import register as register_channel
 from normkit.kernels.choice import Choice, Ending, choose, disabled, observed
 from normkit.kernels.group import group_norm
 from normkit.kernels.group import register as register_group
-from normkit.kernels.library import MISSING
+from normkit.kernels.library import MISSING, fresh_like
 
 __all__ = [
     "MISSING",
@@ -23,6 +23,7 @@ __all__ = [
     "channel_norm",
     "choose",
     "disabled",
+    "fresh_like",
     "group_norm",
     "observed",
     "register_batch",

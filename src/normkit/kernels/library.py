@@ -139,9 +139,25 @@ def _register_fakes() -> None:
     ):  # fmt: skip
         return _gradients(input, weight, bias, wants_input, wants_residual)
 
+    @fake("normkit::fresh_like")
+    def _(like):  # type: ignore[no-untyped-def]
+        return torch.empty_like(like)
+
     @fake("normkit::update_running")
     def _(running_mean, running_var, num_batches_tracked, mean, variance, momentum):  # type: ignore[no-untyped-def]
         return None
+
+
+def fresh_like(input: Tensor) -> Tensor:  # noqa: A002
+    """A new tensor like another, as the kernels allocate their outputs; its values are not set.
+
+    >>> fresh_like(torch.zeros(2, 3)).shape
+    torch.Size([2, 3])
+    """
+    if MISSING is not None or input.device.type != "cpu":
+        return torch.empty_like(input)
+    new: Tensor = torch.ops.normkit.fresh_like.default(input)
+    return new
 
 
 if MISSING is None:
