@@ -13,6 +13,7 @@ from normkit._version import __version__
 
 if TYPE_CHECKING:
     from normkit import functional, kernels, nn
+    from normkit.kernels.lean import lean
     from normkit.nn.catalogue import catalogue, make
     from normkit.nn.explain import explain
     from normkit.nn.running import accumulate
@@ -27,6 +28,7 @@ __all__ = [
     "explain",
     "functional",
     "kernels",
+    "lean",
     "make",
     "nn",
 ]
@@ -38,6 +40,7 @@ _HOMES = {
     "accumulate": "normkit.nn.running",
     "catalogue": "normkit.nn.catalogue",
     "explain": "normkit.nn.explain",
+    "lean": "normkit.kernels.lean",
     "make": "normkit.nn.catalogue",
 }
 _ROOMS = {"functional", "kernels", "nn"}

@@ -156,7 +156,7 @@ def _normkit(case: Case) -> Path:
 
 def explained(layer: nn.Module, x: Tensor, residual: Tensor | None) -> str:
     """How a layer of normkit computes these: by a kernel, or by the formula and why."""
-    return f"normkit {type(layer).__name__}, {explain(layer, x, residual)}"
+    return f"normkit {type(layer).__name__}, {explain(layer, x, residual=residual)}"
 
 
 def _told(words: str) -> Callable[[Tensor, Tensor | None], str]:

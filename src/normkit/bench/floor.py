@@ -1,8 +1,9 @@
 """The floor: the bytes that must move, at the speed of a copy.
 
 A pass reads or writes one map once; a copy is two. As many copies as there are outputs go into new
-memory, as a kernel's outputs do, the others into memory that was written to before. What is counted is the fewest passes of an
-algorithm that takes its statistics in one reading and normalises in another:
+memory, as a kernel's outputs do, the others into memory that was written to before. What is counted
+is the fewest passes of an algorithm that takes its statistics in one reading and normalises in
+another:
 
 * a forward pass with statistics over a batch, a sample or a map reads the input for them, reads it
   again and writes the output: 3; in evaluation batch norm reads and writes: 2;

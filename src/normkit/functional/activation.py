@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from normkit import kernels
 from normkit.functional.names import unknown_name
 from normkit.functional.statistics import in_precision_of
+from normkit.kernels.activation import fused
+
+Beside = TypeVar("Beside")
 
 Activation = str | Callable[[Tensor], Tensor] | None
 """No activation, the name of one, or a module or function from tensor to tensor."""
@@ -88,3 +93,31 @@ def finish(y: Tensor, act: Activation = None, residual: Tensor | None = None) ->
         y = in_precision_of(y, y + residual)
     function = resolve_activation(act)
     return y if function is None else function(y)
+
+
+def ended(
+    formula: Callable[..., tuple[Tensor, Beside]],
+    act: Activation,
+    residual: Tensor | None,
+    **sources: Tensor | None,
+) -> tuple[Tensor, Beside]:
+    """`finish` on what a formula returns; inside `normkit.lean` only what goes in is kept.
+
+    Args:
+        formula: returns the normalised tensor, and something beside it that asks for no gradient.
+        act: as in `finish`.
+        residual: as in `finish`.
+        sources: all the tensors that the formula depends on, by name.
+    """
+    if not kernels.recomputes(residual, *sources.values()):
+        y, beside = formula(**sources)
+        return finish(y, act, residual), beside
+    # What is neither named nor known may have parameters of its own, which ask for a gradient.
+    inside, after = (act, None) if isinstance(act, str) or fused(act) else (None, act)
+
+    def whole(residual: Tensor | None, **sources: Tensor | None) -> tuple[Tensor, Beside]:
+        y, beside = formula(**sources)
+        return finish(y, inside, residual), beside
+
+    y, beside = kernels.recomputed(whole, residual=residual, **sources)
+    return finish(y, after), beside

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from normkit import kernels
-from normkit.functional.activation import Activation, finish
+from normkit.functional.activation import Activation, ended, finish
 from normkit.functional.checks import (
     check_input,
     check_mask,
@@ -114,8 +114,17 @@ def batch_norm(
         y = kernels.apply_statistics(input, running_mean, running_var, weight, bias, eps, ending)
         return finish(y, ending.act)
     kept = check_mask("batch_norm", mask, input)
-    y = _applied(input, weight, bias, running_mean, running_var, eps, kept)
-    return finish(y, act, residual)
+    return ended(
+        lambda **sources: (_applied(**sources, eps=eps), None),
+        act,
+        residual,
+        input=input,
+        weight=weight,
+        bias=bias,
+        mean=running_mean,
+        variance=running_var,
+        kept=kept,
+    )[0]
 
 
 def _applied(
@@ -156,18 +165,31 @@ def batch_norm_of_batch(
     if ending is not None:
         y, mean, variance = kernels.batch_norm(input, weight, bias, eps, ending)
         return finish(y, ending.act), Moments(mean, variance, count)
-    centred, variance, moments = _centred(input, check_mask("batch_norm", mask, input), count)
+    return ended(
+        lambda **sources: _of_batch(**sources, eps=eps),
+        act,
+        residual,
+        input=input,
+        weight=weight,
+        bias=bias,
+        kept=check_mask("batch_norm", mask, input),
+    )
+
+
+def _of_batch(
+    input: Tensor,  # noqa: A002
+    weight: Tensor | None,
+    bias: Tensor | None,
+    eps: float,
+    kept: Tensor | None = None,
+) -> tuple[Tensor, Moments]:
+    """With the statistics of the batch, and these."""
+    centred, variance, moments = _centred(input, kept, _count(input))
     y = standardised(centred, variance, weight, bias, eps)
-    return finish(in_precision_of(input, y), act, residual), moments
+    return in_precision_of(input, y), moments
 
 
-def _of_batch(input: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:  # noqa: A002
-    """With the statistics of the batch."""
-    centred, variance, _ = _centred(input, None, _count(input))
-    return in_precision_of(input, standardised(centred, variance, weight, bias, eps))
-
-
-kernels.register_batch(_of_batch, _applied)
+kernels.register_batch(lambda *arguments: _of_batch(*arguments)[0], _applied)
 
 
 def centred_batch(

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from normkit import kernels
-from normkit.functional.activation import Activation, finish
+from normkit.functional.activation import Activation, ended, finish
 from normkit.functional.checks import check_input, check_per_channel, check_several
 from normkit.functional.statistics import (
     at_least_float32,
@@ -68,7 +68,14 @@ def channel_layer_norm(
     if ending is not None:
         y = kernels.channel_norm(input, weight, bias, channels, eps, ending, centred=True)
         return finish(y, ending.act)
-    return finish(_plain(input, weight, bias, channels, eps), act, residual)
+    return ended(
+        lambda **sources: (_plain(**sources, channels=channels, eps=eps), None),
+        act,
+        residual,
+        input=input,
+        weight=weight,
+        bias=bias,
+    )[0]
 
 
 def _plain(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from normkit import kernels
-from normkit.functional.activation import Activation, finish
+from normkit.functional.activation import Activation, ended, finish
 from normkit.functional.checks import (
     check_input,
     check_mask,
@@ -79,7 +79,15 @@ def group_norm(
         y = kernels.group_norm(input, num_groups, weight, bias, eps, ending)[0]
         return finish(y, ending.act)
     kept = check_mask("group_norm", mask, input)
-    return finish(_plain(input, weight, bias, num_groups, eps, kept), act, residual)
+    return ended(
+        lambda **sources: (_plain(**sources, num_groups=num_groups, eps=eps), None),
+        act,
+        residual,
+        input=input,
+        weight=weight,
+        bias=bias,
+        kept=kept,
+    )[0]
 
 
 def _plain(

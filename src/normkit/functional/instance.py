@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from normkit import kernels
-from normkit.functional.activation import Activation, finish
+from normkit.functional.activation import Activation, ended, finish
 from normkit.functional.batch import batch_norm
 from normkit.functional.checks import check_input, check_mask, check_per_channel, check_several
 from normkit.functional.running import update_running_
@@ -134,12 +134,30 @@ def instance_norm_of_input(
         y, mean, variance = kernels.group_norm(input, channels, weight, bias, eps, ending)
         each = mean.reshape(samples, channels), variance.reshape(samples, channels)
         return finish(y, ending.act), _mean_moments(input, axes, *each, None)
-    kept = check_mask("instance_norm", mask, input)
+    return ended(
+        lambda **sources: _plain(**sources, eps=eps),
+        act,
+        residual,
+        input=input,
+        weight=weight,
+        bias=bias,
+        kept=check_mask("instance_norm", mask, input),
+    )
+
+
+def _plain(
+    input: Tensor,  # noqa: A002
+    weight: Tensor | None,
+    bias: Tensor | None,
+    kept: Tensor | None,
+    eps: float,
+) -> tuple[Tensor, Moments]:
     x = at_least_float32(input, kept)
+    axes = tuple(range(2, x.ndim))
     centred, minus_mean, variance = centred_moments(x, axes, kept=kept)
     y = standardised(centred, variance, weight, bias, eps)
     moments = _mean_moments(x, axes, -minus_mean.detach(), variance.detach(), kept)
-    return finish(in_precision_of(input, y), act, residual), moments
+    return in_precision_of(input, y), moments
 
 
 def _mean_moments(

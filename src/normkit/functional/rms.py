@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from normkit import kernels
-from normkit.functional.activation import Activation, finish
+from normkit.functional.activation import Activation, ended, finish
 from normkit.functional.checks import check_input, check_per_channel, check_trailing
 from normkit.functional.statistics import (
     at_least_float32,
@@ -134,7 +134,13 @@ def channel_rms_norm(
         size, added = input.shape[1], _eps(input, eps)
         y = kernels.channel_norm(input, weight, None, size, added, ending, centred=False)
         return finish(y, ending.act)
-    return finish(_plain(input, weight, None, input.shape[1], eps), act, residual)
+    return ended(
+        lambda **sources: (_plain(**sources, bias=None, channels=input.shape[1], eps=eps), None),
+        act,
+        residual,
+        input=input,
+        weight=weight,
+    )[0]
 
 
 def _plain(

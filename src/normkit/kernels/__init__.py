@@ -13,6 +13,7 @@ from normkit.kernels.choice import Choice, Ending, choose, disabled, observed
 from normkit.kernels.group import group_norm
 from normkit.kernels.group import register as register_group
 from normkit.kernels.library import MISSING, fresh_like
+from normkit.kernels.recomputed import recomputed, recomputes
 
 __all__ = [
     "MISSING",
@@ -26,6 +27,8 @@ __all__ = [
     "fresh_like",
     "group_norm",
     "observed",
+    "recomputed",
+    "recomputes",
     "register_batch",
     "register_channel",
     "register_group",

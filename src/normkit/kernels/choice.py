@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from normkit.kernels import lean
 from normkit.kernels.activation import NONE, Act, fused
 from normkit.kernels.library import MISSING
 
@@ -25,11 +26,13 @@ class Choice(NamedTuple):
         function: the name of the formula.
         refusal: why no kernel took it; None where one did.
         how: which kernel, and what it does in its pass.
+        kept: what `normkit.lean` does with the output; empty outside.
     """
 
     function: str
     refusal: str | None
     how: str
+    kept: str = ""
 
 
 class Ending(NamedTuple):
@@ -113,7 +116,8 @@ def choose(
     if refusal is None and trailing and not input.is_contiguous():
         refusal = "the input is not contiguous"
     if _observer is not None:
-        _observer.append(Choice(function, refusal, "" if refusal else _how(input, act, residual)))
+        how = "" if refusal else _how(input, act, residual)
+        _observer.append(Choice(function, refusal, how, lean.told()))
     if refusal is not None:
         return None
     if residual is not None and residual.stride() != input.stride():
@@ -155,10 +159,11 @@ def _refusal(
         return "the kernels are switched off here"
     if mask is not None:
         return "no kernel leaves values out by a mask"
-    return _refused_context() or _refused_input(x) or _refused_companions(x, residual, affine)
+    return refused_context() or _refused_input(x) or _refused_companions(x, residual, affine)
 
 
-def _refused_context() -> str | None:
+def refused_context() -> str | None:
+    """Why only a formula that PyTorch can look into is right here; None where it need not."""
     if _functorch.get_dynamic_layer_stack_depth() > 0:
         return "a transform of torch.func needs the formula itself"
     if forward_ad._current_level >= 0:

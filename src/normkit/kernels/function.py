@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from normkit.kernels import lean
 from normkit.kernels.activation import NONE, Fused, function_of
 from normkit.kernels.choice import Ending
 
@@ -76,6 +78,17 @@ def run(
         outputs: Outputs = _Normalise.apply(  # type: ignore[no-untyped-call]
             input, residual, weight, bias, mean, variance, (name, options, *ending[:2])
         )
+        if lean.acts():
+            lean.remember(
+                outputs[0],
+                partial(_rebuilt, KERNELS[name], options, ending[:2]),
+                input=input,
+                residual=residual,
+                weight=weight,
+                bias=bias,
+                mean=mean,
+                variance=variance,
+            )
         return outputs
     return _forward(
         KERNELS[name], input, residual, weight, bias, given, options, ending[:2], False
@@ -107,6 +120,20 @@ def _forward(
     return output, None, None, signs
 
 
+def _rebuilt(
+    kernel: Kernel,
+    options: tuple[Any, ...],
+    act: tuple[int, float],
+    *,
+    mean: Tensor | None,
+    variance: Tensor | None,
+    **sources: Any,
+) -> Tensor:
+    """An output once more."""
+    given = None if mean is None or variance is None else (mean, variance)
+    return _forward(kernel, **sources, given=given, options=options, act=act, keeps_signs=False)[0]
+
+
 class _Normalise(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -121,10 +148,12 @@ class _Normalise(torch.autograd.Function):
     ) -> Outputs:
         name, options, kind, slope = call
         kernel = KERNELS[name]
+        # What is rebuilt for others in the backward pass tells the derivative as well.
         keeps_signs = (
             residual is not None
             and Fused(kind).has_two_slopes
             and kernel.statistics != "recomputed"
+            and not lean.rebuilds(residual)
         )
         given = None if mean is None or variance is None else (mean, variance)
         output, own_mean, own_variance, signs = _forward(
@@ -195,6 +224,11 @@ def _differentiable(ctx: Any, upstream: Tensor) -> list[Tensor | None]:
         before = upstream * _slopes(ctx, kernel, saved)
         act = None
     with torch.enable_grad():
+        # Each a tensor of its own, since one may be given twice: as input and as residual.
+        input, residual, weight, bias = (  # noqa: A001
+            None if tensor is None else tensor.view_as(tensor)
+            for tensor in (input, residual, weight, bias)
+        )
         y = kernel.plain(input, weight, bias, *given, *ctx.options)
         if act is not None:
             y = act(y if residual is None else y + residual)

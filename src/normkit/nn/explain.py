@@ -27,19 +27,21 @@ class Explanation(NamedTuple):
     def __str__(self) -> str:
         if not self.choices:
             return "no formula that a kernel could take was called"
-        return "\n".join(
-            f"{choice.function}: {choice.how}"
-            if choice.refusal is None
-            else f"{choice.function}: the plain formula, since {choice.refusal}"
-            for choice in self.choices
-        )
+        return "\n".join(map(_told, self.choices))
+
+
+def _told(choice: kernels.Choice) -> str:
+    refusal = choice.refusal
+    way = choice.how if refusal is None else f"the plain formula, since {refusal}"
+    return f"{choice.function}: {way}" + (f"; {choice.kept}" if choice.kept else "")
 
 
 def explain(layer: torch.nn.Module, *inputs: Tensor, **options: Any) -> Explanation:
     """Tells which way a call goes, a kernel or the plain formula, and why.
 
     It calls the layer once. Its buffers, such as running statistics, and torch's random state are
-    as before afterwards, whether or not the call raises.
+    as before afterwards, whether or not the call raises. Inside `normkit.lean` it tells as well
+    whether the output is rebuilt, and if not, why.
 
     Args:
         layer: a layer, or a model with several.
@@ -55,7 +57,13 @@ def explain(layer: torch.nn.Module, *inputs: Tensor, **options: Any) -> Explanat
     """
     kept = [(buffer, buffer.clone()) for buffer in layer.buffers()]
     try:
-        with torch.random.fork_rng(), torch.no_grad(), kernels.observed() as choices:
+        # Where no gradient is computed, nothing tells what `lean` leaves alone.
+        grad = torch.is_grad_enabled() and kernels.lean.is_around()
+        with (
+            torch.random.fork_rng(),
+            torch.set_grad_enabled(grad),
+            kernels.observed() as choices,
+        ):
             layer(*inputs, **options)
     finally:
         with torch.no_grad():
