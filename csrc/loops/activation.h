@@ -38,6 +38,40 @@ NORMKIT_INLINE A relu6(A z) {
   return positive >= A(6) ? A(6) : positive;
 }
 
+/// What a pass applies itself: none, relu or relu6; the others have loops of their own.
+constexpr Kind in_pass(Kind kind) {
+  return kind == Kind::relu || kind == Kind::relu6 ? kind : Kind::none;
+}
+
+/// Calls f<kind>() for what a pass applies itself.
+template <class F>
+NORMKIT_INLINE void with_kind(Kind kind, const F& f) {
+  if (kind == Kind::relu)
+    f(std::integral_constant<Kind, Kind::relu>());
+  else if (kind == Kind::relu6)
+    f(std::integral_constant<Kind, Kind::relu6>());
+  else
+    f(std::integral_constant<Kind, Kind::none>());
+}
+
+template <Kind kind, class A>
+NORMKIT_INLINE A activated(A z) {
+  if constexpr (kind == Kind::relu) return relu(z);
+  if constexpr (kind == Kind::relu6) return relu6(z);
+  return z;
+}
+
+/// dz, given dy and z, one value or several; of what a pass applies itself.
+template <Kind kind, class V>
+NORMKIT_INLINE V before(const V& dy, const V& z) {
+  if constexpr (kind == Kind::relu)
+    return z <= 0 ? V{} : dy;
+  else if constexpr (kind == Kind::relu6)
+    return (z <= 0) | (z >= 6) ? V{} : dy;
+  else
+    return dy;
+}
+
 /// Whether the derivative is one, of an activation with two slopes.
 template <class A>
 NORMKIT_INLINE bool is_steep(A z, Kind kind) {

@@ -64,8 +64,8 @@ NORMKIT_CLONES static void add_centred_row(
   }
 }
 
-/// Given dz; or dy, where `rectified`.
-template <bool rectified, class A>
+/// Given dz; or dy, where the pass has an activation.
+template <Kind kind, class A>
 NORMKIT_CLONES static void add_products_of_row(
     const A* __restrict dz, const A* __restrict x, const A* __restrict centre,
     const A* __restrict scale, const A* __restrict shift, A* __restrict first,
@@ -73,31 +73,31 @@ NORMKIT_CLONES static void add_products_of_row(
   for (int64_t j = 0; j < width; ++j) {
     const A distance = x[j] - centre[j];
     const A upstream =
-        before_relu<rectified>(dz[j], distance, Affine<A>{centre[j], scale[j], shift[j]});
+        before<kind>(dz[j], distance, Affine<A>{centre[j], scale[j], shift[j]});
     first[j] += upstream;
     second[j] += upstream * distance;
   }
 }
 
-template <bool rectified, class A>
+template <Kind kind, class A>
 NORMKIT_CLONES static void scale_and_shift_row(
     const A* __restrict x, const A* residual, A* __restrict z, const A* __restrict centre,
     const A* __restrict scale, const A* __restrict shift, int64_t width) {
   if (residual == nullptr) {
     for (int64_t j = 0; j < width; ++j) {
       const A value = (x[j] - centre[j]) * scale[j] + shift[j];
-      z[j] = rectified ? relu(value) : value;
+      z[j] = activated<kind>(value);
     }
   } else {
     for (int64_t j = 0; j < width; ++j) {
       const A value = (x[j] - centre[j]) * scale[j] + shift[j] + residual[j];
-      z[j] = rectified ? relu(value) : value;
+      z[j] = activated<kind>(value);
     }
   }
 }
 
-/// Given dz; or dy, where `rectified`.
-template <bool rectified, class A>
+/// Given dz; or dy, where the pass has an activation.
+template <Kind kind, class A>
 NORMKIT_CLONES static void input_gradient_of_row(
     const A* __restrict dz, const A* __restrict x, A* __restrict dx, const A* __restrict centre,
     const A* __restrict scale, const A* __restrict shift, const A* __restrict of_input,
@@ -105,7 +105,7 @@ NORMKIT_CLONES static void input_gradient_of_row(
   for (int64_t j = 0; j < width; ++j) {
     const A distance = x[j] - centre[j];
     const A upstream =
-        before_relu<rectified>(dz[j], distance, Affine<A>{centre[j], scale[j], shift[j]});
+        before<kind>(dz[j], distance, Affine<A>{centre[j], scale[j], shift[j]});
     dx[j] = scale[j] * upstream + (of_input[j] * distance + constant[j]);
   }
 }
@@ -289,12 +289,11 @@ void normalise_part(
       const A* x = loaded(to.input + at, values, n);
       const A* residual = to.residual ? loaded(to.residual + at, added, n) : nullptr;
       A* z = workplace(to.output + at, place);
-      if (to.act.kind == Kind::relu)
-        scale_and_shift_row<true>(x, residual, z, &by.centre[j], &by.scale[j], &by.shift[j], n);
-      else
-        scale_and_shift_row<false>(x, residual, z, &by.centre[j], &by.scale[j], &by.shift[j], n);
+      with_kind(to.act.kind, [&](auto kind) {
+        scale_and_shift_row<kind>(x, residual, z, &by.centre[j], &by.scale[j], &by.shift[j], n);
+      });
       if (signs) keep_signs(to.act.kind, z, signs + sign_words(j), n);
-      if (to.act.kind != Kind::relu) activate(to.act, z, n);
+      if (in_pass(to.act.kind) == Kind::none) activate(to.act, z, n);
       store(z, to.output + at, n);
     });
   });
@@ -309,7 +308,7 @@ NORMKIT_INLINE const computed<T>* before_activation_of_row(
   using A = computed<T>;
   const int64_t at = part.sample * r.values() + row * r.width() + j;
   const A* dy = loaded(from.upstream + at, upstream, n);
-  if (from.act.kind == Kind::none || from.is_rectified()) return dy;
+  if (from.act.kind == Kind::none || from.in_pass() != Kind::none) return dy;
   if (from.signs) {
     const int64_t index = part.sample * r.rows() + row;
     differentiate_by_signs(
@@ -319,7 +318,7 @@ NORMKIT_INLINE const computed<T>* before_activation_of_row(
   }
   alignas(64) A added[kRun];
   const A* residual = from.residual ? loaded(from.residual + at, added, n) : nullptr;
-  scale_and_shift_row<false>(x, residual, place, &by.centre[j], &by.scale[j], &by.shift[j], n);
+  scale_and_shift_row<Kind::none>(x, residual, place, &by.centre[j], &by.scale[j], &by.shift[j], n);
   differentiate(from.act, dy, place, n);
   return place;
 }
@@ -355,8 +354,10 @@ ChannelSums products_of_part(
       const A* dz =
           before_activation_of_row(r, part, row, j, n, by, from, x, upstream, where);
       if (from.of_residual) store(dz, from.of_residual + at, n);
-      (from.is_rectified() ? add_products_of_row<true, A> : add_products_of_row<false, A>)(
-          dz, x, &by.centre[j], &by.scale[j], &by.shift[j], &first[j], &second[j], n);
+      with_kind(from.in_pass(), [&](auto kind) {
+        add_products_of_row<kind>(
+            dz, x, &by.centre[j], &by.scale[j], &by.shift[j], &first[j], &second[j], n);
+      });
     });
     if ((row + 1 - part.begin) % kRowsOfBlock == 0 || row + 1 == part.end) {
       move_to(first.data(), all_first.data(), width);
@@ -401,9 +402,11 @@ void input_gradient_of_part(
               ? loaded(from.of_residual + at, upstream, n)
               : before_activation_of_row(r, part, row, j, n, by, from, x, upstream, place);
       A* dx = workplace(from.of_input + at, result);
-      (from.is_rectified() ? input_gradient_of_row<true, A> : input_gradient_of_row<false, A>)(
-          dz, x, dx, &by.centre[j], &by.scale[j], &by.shift[j], &gradient.of_input[j],
-          &gradient.constant[j], n);
+      with_kind(from.in_pass(), [&](auto kind) {
+        input_gradient_of_row<kind>(
+            dz, x, dx, &by.centre[j], &by.scale[j], &by.shift[j], &gradient.of_input[j],
+            &gradient.constant[j], n);
+      });
       store(dx, from.of_input + at, n);
     });
   });

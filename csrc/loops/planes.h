@@ -178,13 +178,12 @@ void normalise_plane(
     const A* x = loaded(to.input + at, values, n);
     const A* residual = to.residual ? loaded(to.residual + at, added, n) : nullptr;
     A* z = workplace(to.output + at, place);
-    if (to.act.kind == Kind::relu)
-      scale_and_shift<true>(x, residual, z, plane.affine, n);
-    else
-      scale_and_shift<false>(x, residual, z, plane.affine, n);
+    with_kind(to.act.kind, [&](auto kind) {
+      scale_and_shift<kind>(x, residual, z, plane.affine, n);
+    });
     if (to.signs)
       keep_signs(to.act.kind, z, to.signs + plane.signs(positions) + sign_words(i), n);
-    if (to.act.kind != Kind::relu) activate(to.act, z, n);
+    if (in_pass(to.act.kind) == Kind::none) activate(to.act, z, n);
     store(z, to.output + at, n);
   });
 }
@@ -197,7 +196,7 @@ NORMKIT_INLINE const computed<T>* before_activation(
   using A = computed<T>;
   const int64_t at = plane.offset + i;
   const A* dy = loaded(from.upstream + at, upstream, n);
-  if (from.act.kind == Kind::none || from.is_rectified()) return dy;
+  if (from.act.kind == Kind::none || from.in_pass() != Kind::none) return dy;
   if (from.signs) {
     differentiate_by_signs(
         from.signs + plane.signs(positions) + sign_words(i),
@@ -206,7 +205,7 @@ NORMKIT_INLINE const computed<T>* before_activation(
   }
   alignas(64) A added[kRun];
   const A* residual = from.residual ? loaded(from.residual + at, added, n) : nullptr;
-  scale_and_shift<false>(x, residual, place, plane.affine, n);
+  scale_and_shift<Kind::none>(x, residual, place, plane.affine, n);
   differentiate(from.act, dy, place, n);
   return place;
 }
@@ -224,10 +223,11 @@ Sums products_of_plane(
     A* where = from.of_residual ? workplace(from.of_residual + at, place) : place;
     const A* dz = before_activation(plane, positions, from, i, n, x, upstream, where);
     if (from.of_residual) store(dz, from.of_residual + at, n);
-    const Sums more = from.is_rectified() ? products<true>(dz, x, plane.affine, n)
-                                         : products<false>(dz, x, plane.affine, n);
-    sums.first += more.first;
-    sums.second += more.second;
+    with_kind(from.in_pass(), [&](auto kind) {
+      const Sums more = products<kind>(dz, x, plane.affine, n);
+      sums.first += more.first;
+      sums.second += more.second;
+    });
   });
   sums.second -= (mean - static_cast<double>(plane.affine.centre)) * sums.first;
   return sums;
@@ -246,10 +246,9 @@ void input_gradient_of_plane(
                       ? loaded(from.of_residual + at, upstream, n)
                       : before_activation(plane, positions, from, i, n, x, upstream, place);
     A* dx = workplace(from.of_input + at, result);
-    if (from.is_rectified())
-      input_gradient<true>(dz, x, dx, plane.affine, by, n);
-    else
-      input_gradient<false>(dz, x, dx, plane.affine, by, n);
+    with_kind(from.in_pass(), [&](auto kind) {
+      input_gradient<kind>(dz, x, dx, plane.affine, by, n);
+    });
     store(dx, from.of_input + at, n);
   });
 }

@@ -10,29 +10,29 @@
 
 namespace normkit {
 
-/// z = γ · t + β (+ residual), with a ReLU where `rectified`.
-template <bool rectified, class A>
+/// z = γ · t + β (+ residual), and the activation, if it is one of a pass.
+template <Kind kind, class A>
 NORMKIT_CLONES static void normalise_stretch(
     const A* __restrict x, const A* residual, A* __restrict z, const A* __restrict centre,
     const A* __restrict scale, const A* __restrict shift, A weight, A bias, int64_t count) {
   if (residual == nullptr) {
     for (int64_t j = 0; j < count; ++j) {
       const A t = standard(x[j], Standard<A>{centre[j], scale[j], shift[j]});
-      z[j] = rectified ? relu(t * weight + bias) : t * weight + bias;
+      z[j] = activated<kind>(t * weight + bias);
     }
   } else {
     for (int64_t j = 0; j < count; ++j) {
       const A t = standard(x[j], Standard<A>{centre[j], scale[j], shift[j]});
       const A value = t * weight + bias + residual[j];
-      z[j] = rectified ? relu(value) : value;
+      z[j] = activated<kind>(value);
     }
   }
 }
 
 /// The sums of dz, and of dz · t; γ · dz and γ · dz · t are added to the sums of each position.
 ///
-/// Given dz; or dy, where `rectified`.
-template <bool rectified, class A>
+/// Given dz; or dy, where the pass has an activation.
+template <Kind kind, class A>
 NORMKIT_CLONES static Sums products_of_stretch(
     const A* __restrict dz, const A* __restrict x, const A* __restrict centre,
     const A* __restrict scale, const A* __restrict shift, A weight, A bias, A* __restrict mean,
@@ -43,7 +43,7 @@ NORMKIT_CLONES static Sums products_of_stretch(
   for (; j + n <= count; j += n) {
     const Lanes<A> t =
         (lanes_at(x + j) - lanes_at(centre + j)) * lanes_at(scale + j) + lanes_at(shift + j);
-    const Lanes<A> upstream = before_relu<rectified>(lanes_at(dz + j), t, weight, bias);
+    const Lanes<A> upstream = before<kind>(lanes_at(dz + j), t, weight, bias);
     store_lanes<A>(mean + j, lanes_at(mean + j) + upstream * weight);
     store_lanes<A>(product + j, lanes_at(product + j) + upstream * weight * t);
     first += upstream;
@@ -51,7 +51,7 @@ NORMKIT_CLONES static Sums products_of_stretch(
   }
   for (int64_t lane = 0; j < count; ++j, ++lane) {
     const A t = standard(x[j], Standard<A>{centre[j], scale[j], shift[j]});
-    const A upstream = before_relu<rectified>(dz[j], t, weight, bias);
+    const A upstream = before<kind>(dz[j], t, weight, bias);
     mean[j] += upstream * weight;
     product[j] += upstream * weight * t;
     first[lane] += upstream;
@@ -60,15 +60,15 @@ NORMKIT_CLONES static Sums products_of_stretch(
   return {sum_of<A>(first), sum_of<A>(second)};
 }
 
-/// Given dz; or dy, where `rectified`.
-template <bool rectified, class A>
+/// Given dz; or dy, where the pass has an activation.
+template <Kind kind, class A>
 NORMKIT_CLONES static void input_gradient_of_stretch(
     const A* __restrict dz, const A* __restrict x, A* __restrict dx, const A* __restrict centre,
     const A* __restrict scale, const A* __restrict shift, A weight, A bias,
     const A* __restrict mean, const A* __restrict product, int64_t count) {
   for (int64_t j = 0; j < count; ++j) {
     const A t = standard(x[j], Standard<A>{centre[j], scale[j], shift[j]});
-    const A upstream = before_relu<rectified>(dz[j], t, weight, bias);
+    const A upstream = before<kind>(dz[j], t, weight, bias);
     dx[j] = scale[j] * (upstream * weight - mean[j] - t * product[j]);
   }
 }
@@ -161,10 +161,12 @@ void normalise_positions(
         const A* x = loaded(to.input + at, values, n);
         const A* residual = to.residual ? loaded(to.residual + at, added, n) : nullptr;
         A* z = workplace(to.output + at, place);
-        (to.act.kind == Kind::relu ? normalise_stretch<true, A> : normalise_stretch<false, A>)(
-            x, residual, z, by.centre, by.scale, by.shift, static_cast<A>(affines.weight[c]),
-            static_cast<A>(affines.bias[c]), n);
-        if (to.act.kind != Kind::relu) activate(to.act, z, n);
+        with_kind(to.act.kind, [&](auto kind) {
+          normalise_stretch<kind>(
+              x, residual, z, by.centre, by.scale, by.shift, static_cast<A>(affines.weight[c]),
+              static_cast<A>(affines.bias[c]), n);
+        });
+        if (in_pass(to.act.kind) == Kind::none) activate(to.act, z, n);
         store(z, to.output + at, n);
       }
     }
@@ -188,9 +190,9 @@ void differentiate_positions(
     const auto before = [&](int64_t c, const A* x, A* where) -> const A* {
       const int64_t at = start + c * shape.positions;
       const A* dy = loaded(from.upstream + at, upstream, n);
-      if (from.act.kind == Kind::none || from.is_rectified()) return dy;
+      if (from.act.kind == Kind::none || from.in_pass() != Kind::none) return dy;
       const A* residual = from.residual ? loaded(from.residual + at, added, n) : nullptr;
-      normalise_stretch<false>(
+      normalise_stretch<Kind::none>(
           x, residual, where, by.centre, by.scale, by.shift, static_cast<A>(affines.weight[c]),
           static_cast<A>(affines.bias[c]), n);
       differentiate(from.act, dy, where, n);
@@ -202,12 +204,13 @@ void differentiate_positions(
       A* where = from.of_residual ? workplace(from.of_residual + at, place) : place;
       const A* dz = before(c, x, where);
       if (from.of_residual) store(dz, from.of_residual + at, n);
-      const Sums more =
-          (from.is_rectified() ? products_of_stretch<true, A> : products_of_stretch<false, A>)(
-              dz, x, by.centre, by.scale, by.shift, static_cast<A>(affines.weight[c]),
-              static_cast<A>(affines.bias[c]), mean, product, n);
-      sums.first[c] += more.first;
-      sums.second[c] += more.second;
+      with_kind(from.in_pass(), [&](auto kind) {
+        const Sums more = products_of_stretch<kind>(
+            dz, x, by.centre, by.scale, by.shift, static_cast<A>(affines.weight[c]),
+            static_cast<A>(affines.bias[c]), mean, product, n);
+        sums.first[c] += more.first;
+        sums.second[c] += more.second;
+      });
     }
     if (!from.of_input) return;
     const A share = static_cast<A>(1.0 / static_cast<double>(shape.channels));
@@ -221,10 +224,11 @@ void differentiate_positions(
       const A* dz = from.of_residual ? loaded(from.of_residual + at, upstream, n)
                                      : before(c, x, place);
       A* dx = workplace(from.of_input + at, result);
-      (from.is_rectified() ? input_gradient_of_stretch<true, A>
-                           : input_gradient_of_stretch<false, A>)(
-          dz, x, dx, by.centre, by.scale, by.shift, static_cast<A>(affines.weight[c]),
-          static_cast<A>(affines.bias[c]), mean, product, n);
+      with_kind(from.in_pass(), [&](auto kind) {
+        input_gradient_of_stretch<kind>(
+            dz, x, dx, by.centre, by.scale, by.shift, static_cast<A>(affines.weight[c]),
+            static_cast<A>(affines.bias[c]), mean, product, n);
+      });
       store(dx, from.of_input + at, n);
     }
   };

@@ -22,39 +22,34 @@ NORMKIT_INLINE V standard(const V& x, const Standard<A>& by) {
   return (x - by.centre) * by.scale + by.shift;
 }
 
-/// z = γ · t + β (+ residual), with a ReLU where `rectified`.
-template <bool rectified, class A>
+/// z = γ · t + β (+ residual), and the activation, if it is one of a pass.
+template <Kind kind, class A>
 NORMKIT_CLONES static void normalise_run(
     const A* __restrict x, const A* residual, A* __restrict z, Standard<A> by,
     const A* __restrict weight, const A* __restrict bias, int64_t count) {
   if (residual == nullptr) {
     for (int64_t j = 0; j < count; ++j) {
       const A value = standard(x[j], by) * weight[j] + bias[j];
-      z[j] = rectified ? relu(value) : value;
+      z[j] = activated<kind>(value);
     }
   } else {
     for (int64_t j = 0; j < count; ++j) {
       const A value = standard(x[j], by) * weight[j] + bias[j] + residual[j];
-      z[j] = rectified ? relu(value) : value;
+      z[j] = activated<kind>(value);
     }
   }
 }
 
-/// dz, where what is given is dy, and the activation was a ReLU of γ · t + β.
-template <bool rectified, class V, class W>
-NORMKIT_INLINE V before_relu(const V& dy, const V& t, const W& weight, const W& bias) {
-  if constexpr (rectified) {
-    const V z = t * weight + bias;
-    return z <= 0 ? V{} : dy;
-  } else {
-    return dy;
-  }
+/// dz, where what is given is dy, and the activation was one of γ · t + β.
+template <Kind kind, class V, class W>
+NORMKIT_INLINE V before(const V& dy, const V& t, const W& weight, const W& bias) {
+  return before<kind, V>(dy, t * weight + bias);
 }
 
 /// The sums of g = γ · dz, and of g · t; dz and dz · t are added to the gradients of β and γ.
 ///
-/// Given dz; or dy, where `rectified`.
-template <bool rectified, class A>
+/// Given dz; or dy, where the pass has an activation.
+template <Kind kind, class A>
 NORMKIT_CLONES static Sums products_of_run(
     const A* __restrict dz, const A* __restrict x, Standard<A> by, const A* __restrict weight,
     const A* __restrict bias, A* __restrict of_weight, A* __restrict of_bias, int64_t count) {
@@ -64,7 +59,7 @@ NORMKIT_CLONES static Sums products_of_run(
   for (; j + n <= count; j += n) {
     const Lanes<A> t = standard(lanes_at(x + j), by), w = lanes_at(weight + j);
     const Lanes<A> upstream =
-        before_relu<rectified>(lanes_at(dz + j), t, w, lanes_at(bias + j));
+        before<kind>(lanes_at(dz + j), t, w, lanes_at(bias + j));
     store_lanes<A>(of_bias + j, lanes_at(of_bias + j) + upstream);
     store_lanes<A>(of_weight + j, lanes_at(of_weight + j) + upstream * t);
     first += upstream * w;
@@ -72,7 +67,7 @@ NORMKIT_CLONES static Sums products_of_run(
   }
   for (int64_t lane = 0; j < count; ++j, ++lane) {
     const A t = standard(x[j], by);
-    const A upstream = before_relu<rectified>(dz[j], t, weight[j], bias[j]);
+    const A upstream = before<kind>(dz[j], t, weight[j], bias[j]);
     of_bias[j] += upstream;
     of_weight[j] += upstream * t;
     first[lane] += upstream * weight[j];
@@ -81,14 +76,14 @@ NORMKIT_CLONES static Sums products_of_run(
   return {sum_of<A>(first), sum_of<A>(second)};
 }
 
-/// dx = scale · (γ · dz − mean of g − t · mean of g · t); given dz; or dy, where `rectified`.
-template <bool rectified, class A>
+/// dx = scale · (γ · dz − mean of g − t · mean of g · t); given dz; or dy, where the pass has an activation.
+template <Kind kind, class A>
 NORMKIT_CLONES static void input_gradient_of_run(
     const A* __restrict dz, const A* __restrict x, A* __restrict dx, Standard<A> by,
     const A* __restrict weight, const A* __restrict bias, A mean, A product, int64_t count) {
   for (int64_t j = 0; j < count; ++j) {
     const A t = standard(x[j], by);
-    const A upstream = before_relu<rectified>(dz[j], t, weight[j], bias[j]);
+    const A upstream = before<kind>(dz[j], t, weight[j], bias[j]);
     dx[j] = by.scale * (upstream * weight[j] - mean - t * product);
   }
 }
@@ -137,9 +132,10 @@ void normalise_row(
     const A* x = loaded(to.input + at, values, n);
     const A* residual = to.residual ? loaded(to.residual + at, added, n) : nullptr;
     A* z = workplace(to.output + at, place);
-    (to.act.kind == Kind::relu ? normalise_run<true, A> : normalise_run<false, A>)(
-        x, residual, z, by, &affine.weight[j], &affine.bias[j], n);
-    if (to.act.kind != Kind::relu) activate(to.act, z, n);
+    with_kind(to.act.kind, [&](auto kind) {
+      normalise_run<kind>(x, residual, z, by, &affine.weight[j], &affine.bias[j], n);
+    });
+    if (in_pass(to.act.kind) == Kind::none) activate(to.act, z, n);
     store(z, to.output + at, n);
   });
 }
@@ -173,10 +169,10 @@ NORMKIT_INLINE const computed<T>* before_activation_of_run(
     computed<T>* upstream, computed<T>* place) {
   using A = computed<T>;
   const A* dy = loaded(from.upstream + at, upstream, n);
-  if (from.act.kind == Kind::none || from.is_rectified()) return dy;
+  if (from.act.kind == Kind::none || from.in_pass() != Kind::none) return dy;
   alignas(64) A added[kRun];
   const A* residual = from.residual ? loaded(from.residual + at, added, n) : nullptr;
-  normalise_run<false>(x, residual, place, by, &affine.weight[j], &affine.bias[j], n);
+  normalise_run<Kind::none>(x, residual, place, by, &affine.weight[j], &affine.bias[j], n);
   differentiate(from.act, dy, place, n);
   return place;
 }
@@ -205,11 +201,12 @@ void differentiate_each_row(
         const A* dz =
             before_activation_of_run(at, j, n, by, affine, from, x, upstream, where);
         if (from.of_residual) store(dz, from.of_residual + at, n);
-        const Sums more =
-            (from.is_rectified() ? products_of_run<true, A> : products_of_run<false, A>)(
-                dz, x, by, &affine.weight[j], &affine.bias[j], &of_weight[j], &of_bias[j], n);
-        products.first += more.first;
-        products.second += more.second;
+        with_kind(from.in_pass(), [&](auto kind) {
+          const Sums more = products_of_run<kind>(
+              dz, x, by, &affine.weight[j], &affine.bias[j], &of_weight[j], &of_bias[j], n);
+          products.first += more.first;
+          products.second += more.second;
+        });
       });
       if ((row + 1 - begin) % kRowsOfBlock == 0 || row + 1 == end) {
         move_to(of_weight.data(), sums.second.data(), width);
@@ -228,8 +225,10 @@ void differentiate_each_row(
                 ? loaded(from.of_residual + at, upstream, n)
                 : before_activation_of_run(at, j, n, by, affine, from, x, upstream, place);
         A* dx = workplace(from.of_input + at, result);
-        (from.is_rectified() ? input_gradient_of_run<true, A> : input_gradient_of_run<false, A>)(
-            dz, x, dx, by, &affine.weight[j], &affine.bias[j], mean, product, n);
+        with_kind(from.in_pass(), [&](auto kind) {
+          input_gradient_of_run<kind>(
+              dz, x, dx, by, &affine.weight[j], &affine.bias[j], mean, product, n);
+        });
         store(dx, from.of_input + at, n);
       });
     }

@@ -64,75 +64,70 @@ NORMKIT_CLONES static Sums centred_sums(const A* x, A centre, int64_t count) {
   return {sum_of<A>((a + b) + (c + d)), sum_of<A>((aa + bb) + (cc + dd))};
 }
 
-/// dz, where what is given is dy, and the activation was a ReLU of what x became.
-template <bool rectified, class A, class V>
-NORMKIT_INLINE V before_relu(const V& dy, const V& distance, const Affine<A>& by) {
-  if constexpr (rectified) {
-    const V z = distance * by.scale + by.shift;
-    return z <= A(0) ? V{} : dy;
-  } else {
-    return dy;
-  }
+/// dz, where what is given is dy, and the activation was one of what x became.
+template <Kind kind, class A, class V>
+NORMKIT_INLINE V before(const V& dy, const V& distance, const Affine<A>& by) {
+  return before<kind, V>(dy, distance * by.scale + by.shift);
 }
 
-/// The sums of dz, and of dz · (x − centre); given dy, where `rectified`.
-template <bool rectified, class A>
+/// The sums of dz, and of dz · (x − centre); given dy, where the pass has an activation.
+template <Kind kind, class A>
 NORMKIT_CLONES static Sums products(const A* dz, const A* x, Affine<A> by, int64_t count) {
   constexpr int64_t n = kLanes<A>;
   Lanes<A> a{}, b{}, aa{}, bb{};
   int64_t i = 0;
   for (; i + 2 * n <= count; i += 2 * n) {
     const Lanes<A> s = lanes_at(x + i) - by.centre, t = lanes_at(x + i + n) - by.centre;
-    const Lanes<A> u = before_relu<rectified>(lanes_at(dz + i), s, by);
-    const Lanes<A> v = before_relu<rectified>(lanes_at(dz + i + n), t, by);
+    const Lanes<A> u = before<kind>(lanes_at(dz + i), s, by);
+    const Lanes<A> v = before<kind>(lanes_at(dz + i + n), t, by);
     a += u, b += v;
     aa += u * s, bb += v * t;
   }
   for (; i + n <= count; i += n) {
     const Lanes<A> s = lanes_at(x + i) - by.centre;
-    const Lanes<A> u = before_relu<rectified>(lanes_at(dz + i), s, by);
+    const Lanes<A> u = before<kind>(lanes_at(dz + i), s, by);
     a += u, aa += u * s;
   }
   if (i < count && count >= n) {
     const Lanes<A> s = lanes_at(x + count - n) - by.centre;
     const Lanes<A> u =
-        before_relu<rectified>(lanes_at(dz + count - n), s, by) * last_lanes<A>(count - i);
+        before<kind>(lanes_at(dz + count - n), s, by) * last_lanes<A>(count - i);
     b += u, bb += u * s;
   } else {
     for (; i < count; ++i) {
       const A s = x[i] - by.centre;
-      const A u = before_relu<rectified>(dz[i], s, by);
+      const A u = before<kind>(dz[i], s, by);
       a[i] += u, aa[i] += u * s;
     }
   }
   return {sum_of<A>(a + b), sum_of<A>(aa + bb)};
 }
 
-/// z = scale · (x − centre) + shift (+ residual), with a ReLU where `rectified`.
-template <bool rectified, class A>
+/// z = scale · (x − centre) + shift (+ residual), and the activation, if it is one of a pass.
+template <Kind kind, class A>
 NORMKIT_CLONES static void scale_and_shift(
     const A* __restrict x, const A* residual, A* __restrict z, Affine<A> by, int64_t count) {
   if (residual == nullptr) {
     for (int64_t i = 0; i < count; ++i) {
       const A value = (x[i] - by.centre) * by.scale + by.shift;
-      z[i] = rectified ? relu(value) : value;
+      z[i] = activated<kind>(value);
     }
   } else {
     for (int64_t i = 0; i < count; ++i) {
       const A value = (x[i] - by.centre) * by.scale + by.shift + residual[i];
-      z[i] = rectified ? relu(value) : value;
+      z[i] = activated<kind>(value);
     }
   }
 }
 
-/// dx, given dz; or dy, where `rectified`.
-template <bool rectified, class A>
+/// dx, given dz; or dy, where the pass has an activation.
+template <Kind kind, class A>
 NORMKIT_CLONES static void input_gradient(
     const A* __restrict dz, const A* __restrict x, A* __restrict dx, Affine<A> affine,
     InputGradient<A> by, int64_t count) {
   for (int64_t i = 0; i < count; ++i) {
     const A distance = x[i] - affine.centre;
-    const A upstream = before_relu<rectified>(dz[i], distance, affine);
+    const A upstream = before<kind>(dz[i], distance, affine);
     dx[i] = affine.scale * upstream + (by.of_input * distance + by.constant);
   }
 }

@@ -60,9 +60,9 @@ struct Backward {
   T* of_residual;          // or null
   Activation act;
 
-  /// Whether the passes over it find out themselves where a ReLU let something through.
-  bool is_rectified() const {
-    return act.kind == Kind::relu && !signs && !residual && !of_residual;
+  /// The activation whose derivative the passes take themselves, since z depends on x alone.
+  Kind in_pass() const {
+    return signs || residual || of_residual ? Kind::none : normkit::in_pass(act.kind);
   }
 };
 
