@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import importlib.util
 import re
 import sys
@@ -54,3 +55,9 @@ def test_the_layer_of_your_own_keeps_the_contract(monkeypatch: pytest.MonkeyPatc
     assert len(tried) == len(contract()) - 1  # It keeps no running statistics.
     for case in tried:
         module.test_contract(case)
+
+
+def test_the_examples_about_kernels_run() -> None:
+    tried = doctest.testfile(str(ROOT / "docs" / "kernels.md"), module_relative=False)
+    assert tried.attempted > 3
+    assert tried.failed == 0
