@@ -198,6 +198,7 @@ ChannelMoments moments_of_part(const Rows& r, const T* x, const Part& part) {
   const T* sample = x + part.sample * r.values();
   std::vector<A> centre(width), first(width), second(width);
   alignas(64) A buffer[kRun];
+  left_unset(buffer);
   const auto each_run = [&](int64_t begin, int64_t end, int64_t length, const auto& f) {
     for (int64_t row = begin; row < end; ++row)
       in_runs(length, [&](int64_t j, int64_t n) {
@@ -280,6 +281,7 @@ void normalise_part(
     const Rows& r, const Part& part, const ColumnAffine<computed<T>>& by, const Forward<T>& to) {
   using A = computed<T>;
   alignas(64) A values[kRun], added[kRun], place[kRun];
+  left_unset(values, added, place);
   in_blocks_reversed(part, [&](int64_t row) {
     const int64_t start = part.sample * r.values() + row * r.width();
     uint32_t* signs =
@@ -317,6 +319,7 @@ NORMKIT_INLINE const computed<T>* before_activation_of_row(
     return place;
   }
   alignas(64) A added[kRun];
+  left_unset(added);
   const A* residual = from.residual ? loaded(from.residual + at, added, n) : nullptr;
   scale_and_shift_row<Kind::none>(x, residual, place, &by.centre[j], &by.scale[j], &by.shift[j], n);
   differentiate(from.act, dy, place, n);
@@ -346,6 +349,7 @@ ChannelSums products_of_part(
   std::vector<A> first(width), second(width);
   std::vector<double> all_first(width), all_second(width);
   alignas(64) A values[kRun], upstream[kRun], place[kRun];
+  left_unset(values, upstream, place);
   for (int64_t row = part.begin; row < part.end; ++row) {
     in_runs(r.length(row), [&](int64_t j, int64_t n) {
       const int64_t at = part.sample * r.values() + row * width + j;
@@ -393,6 +397,7 @@ void input_gradient_of_part(
     const ColumnGradient<computed<T>>& gradient, const Backward<T>& from) {
   using A = computed<T>;
   alignas(64) A values[kRun], upstream[kRun], place[kRun], result[kRun];
+  left_unset(values, upstream, place, result);
   in_blocks_reversed(part, [&](int64_t row) {
     in_runs(r.length(row), [&](int64_t j, int64_t n) {
       const int64_t at = part.sample * r.values() + row * r.width() + j;

@@ -115,6 +115,7 @@ void moments_of_block(
     Moments* result) {
   using A = computed<T>;
   alignas(64) A buffer[kRun];
+  left_unset(buffer);
   const int64_t length = block.to - block.from;
   std::vector<Sums> sums(end - begin);
   const auto each_run = [&](const auto& f) {
@@ -173,6 +174,7 @@ void normalise_plane(
     const Plane<computed<T>>& plane, int64_t positions, const Forward<T>& to) {
   using A = computed<T>;
   alignas(64) A values[kRun], added[kRun], place[kRun];
+  left_unset(values, added, place);
   in_runs(positions, [&](int64_t i, int64_t n) {
     const int64_t at = plane.offset + i;
     const A* x = loaded(to.input + at, values, n);
@@ -204,6 +206,7 @@ NORMKIT_INLINE const computed<T>* before_activation(
     return place;
   }
   alignas(64) A added[kRun];
+  left_unset(added);
   const A* residual = from.residual ? loaded(from.residual + at, added, n) : nullptr;
   scale_and_shift<Kind::none>(x, residual, place, plane.affine, n);
   differentiate(from.act, dy, place, n);
@@ -216,6 +219,7 @@ Sums products_of_plane(
     const Plane<computed<T>>& plane, double mean, int64_t positions, const Backward<T>& from) {
   using A = computed<T>;
   alignas(64) A values[kRun], upstream[kRun], place[kRun];
+  left_unset(values, upstream, place);
   Sums sums;
   in_runs(positions, [&](int64_t i, int64_t n) {
     const int64_t at = plane.offset + i;
@@ -239,6 +243,7 @@ void input_gradient_of_plane(
     InputGradient<computed<T>> by) {
   using A = computed<T>;
   alignas(64) A values[kRun], upstream[kRun], place[kRun], result[kRun];
+  left_unset(values, upstream, place, result);
   in_runs(positions, [&](int64_t i, int64_t n) {
     const int64_t at = plane.offset + i;
     const A* x = loaded(from.input + at, values, n);

@@ -7,6 +7,15 @@
 
 namespace normkit {
 
+/// Buffers of a run are not set. A build for tests defines NORMKIT_POISON_SCRATCH: then they are NaN,
+/// so that it shows where one is read that was not written.
+template <class... A>
+NORMKIT_INLINE void left_unset([[maybe_unused]] A (&... buffers)[kRun]) {
+#if defined(NORMKIT_POISON_SCRATCH)
+  (std::memset(buffers, 0xff, sizeof buffers), ...);
+#endif
+}
+
 /// Calls f(start, length) for the runs of `count` values.
 template <class F>
 NORMKIT_INLINE void in_runs(int64_t count, const F& f) {

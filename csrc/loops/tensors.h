@@ -57,7 +57,7 @@ struct Backward {
   const T* residual;       // or null: where there was none, or where signs are kept
   const uint32_t* signs;   // or null
   T* of_input;             // or null: where it is not wanted
-  T* of_residual;          // or null
+  T* of_residual;          // or null; not without an activation: it is `upstream` then
   Activation act;
 
   /// The activation whose derivative the passes take themselves, since z depends on x alone.
