@@ -109,6 +109,7 @@ struct StretchStandard {
   void take(
       const T* x, Shape s, int64_t length, double eps, Centred centred) {
     alignas(64) A buffer[kRun];
+    left_unset(buffer, centre, scale, shift, first, second, mean, squares);
     std::fill_n(first, length, A(0));
     std::fill_n(second, length, A(0));
     std::fill_n(mean, length, 0.0);
@@ -153,6 +154,7 @@ void normalise_positions(
   parallel(stretches.count(), stretches.share(), [&](int64_t begin, int64_t end) {
     StretchStandard<A> by;
     alignas(64) A values[kRun], added[kRun], place[kRun];
+    left_unset(values, added, place);
     for (int64_t i = begin; i < end; ++i) {
       const int64_t start = stretches.start(i), n = stretches.length_of(i);
       by.take(to.input + start, shape, n, eps, centred);
@@ -184,6 +186,7 @@ void differentiate_positions(
   std::vector<ChannelSums> of_parts(count, ChannelSums(0));
   const auto stretch = [&](int64_t i, StretchStandard<A>& by, ChannelSums& sums) {
     alignas(64) A values[kRun], upstream[kRun], place[kRun], added[kRun], result[kRun];
+    left_unset(values, upstream, place, added, result);
     alignas(64) A mean[kRun] = {}, product[kRun] = {};
     const int64_t start = stretches.start(i), n = stretches.length_of(i);
     by.take(from.input + start, shape, n, eps, centred);

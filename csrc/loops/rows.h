@@ -102,6 +102,7 @@ template <class T>
 Standard<computed<T>> standard_of_row(const T* x, int64_t width, double eps, Centred centred) {
   using A = computed<T>;
   alignas(64) A buffer[kRun];
+  left_unset(buffer);
   const double count = static_cast<double>(width);
   double mean = 0;
   if (centred == Centred::yes) {
@@ -127,6 +128,7 @@ void normalise_row(
     const RowAffine<computed<T>>& affine, const Forward<T>& to) {
   using A = computed<T>;
   alignas(64) A values[kRun], added[kRun], place[kRun];
+  left_unset(values, added, place);
   in_runs(width, [&](int64_t j, int64_t n) {
     const int64_t at = start + j;
     const A* x = loaded(to.input + at, values, n);
@@ -171,6 +173,7 @@ NORMKIT_INLINE const computed<T>* before_activation_of_run(
   const A* dy = loaded(from.upstream + at, upstream, n);
   if (from.act.kind == Kind::none || from.in_pass() != Kind::none) return dy;
   alignas(64) A added[kRun];
+  left_unset(added);
   const A* residual = from.residual ? loaded(from.residual + at, added, n) : nullptr;
   normalise_run<Kind::none>(x, residual, place, by, &affine.weight[j], &affine.bias[j], n);
   differentiate(from.act, dy, place, n);
@@ -190,6 +193,7 @@ void differentiate_each_row(
     ChannelSums sums(width);  // of dz · t, and of dz
     std::vector<A> of_weight(width), of_bias(width);
     alignas(64) A values[kRun], upstream[kRun], place[kRun], result[kRun];
+    left_unset(values, upstream, place, result);
     for (int64_t row = begin; row < end; ++row) {
       const int64_t start = row * width;
       const Standard<A> by = standard_of_row(from.input + start, width, eps, centred);

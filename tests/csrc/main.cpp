@@ -8,6 +8,8 @@
 
 #include "loops/columns.h"
 #include "loops/planes.h"
+#include "loops/positions.h"
+#include "loops/rows.h"
 #include "memory.h"
 #include "reference.h"
 #include "threads.h"
@@ -52,18 +54,21 @@ struct Call {
   bool has_residual, wants_input, wants_residual;
   double shift;  // of the input
 
-  bool keeps_signs() const { return has_residual && act.has_two_slopes(); }
+  bool keeps_signs() const {
+    return has_residual && act.has_two_slopes() && !method.is_over_channels();
+  }
 };
 
 std::string told(const Call& call, const char* type) {
+  static const char* const methods[] = {"batch", "groups", "given", "channels", "root mean square"};
   const Method& m = call.method;
-  char text[256];
-  std::snprintf(
-      text, sizeof text, "%s, %s, (%ld, %ld, %ld), groups %ld%s, activation %ld%s", type,
-      m.layout == Layout::planes ? "planes" : "rows", static_cast<long>(m.shape.samples),
-      static_cast<long>(m.shape.channels), static_cast<long>(m.shape.positions),
-      static_cast<long>(m.groups), m.given ? ", given" : "", static_cast<long>(call.act.kind),
-      call.has_residual ? ", residual" : "");
+  std::string text = type;
+  text += m.layout == Layout::planes ? ", planes, (" : ", rows, (";
+  text += std::to_string(m.shape.samples) + ", " + std::to_string(m.shape.channels) + ", " +
+          std::to_string(m.shape.positions) + "), " + methods[static_cast<int>(m.over)];
+  if (m.over == Over::groups) text += " " + std::to_string(m.groups);
+  text += ", activation " + std::to_string(static_cast<int64_t>(call.act.kind));
+  if (call.has_residual) text += ", residual";
   return text;
 }
 
@@ -130,11 +135,13 @@ struct Outputs {
 };
 
 Regions regions_of(const Method& m) {
-  return m.groups == 0 ? Regions::over_batch(m.shape) : Regions::over_samples(m.shape, m.groups);
+  return m.over == Over::groups ? Regions::over_samples(m.shape, m.groups)
+                                : Regions::over_batch(m.shape);
 }
 
 Rows rows_of(const Method& m) {
-  return m.groups == 0 ? Rows::over_batch(m.shape) : Rows::over_samples(m.shape, m.groups);
+  return m.over == Over::groups ? Rows::over_samples(m.shape, m.groups)
+                                : Rows::over_batch(m.shape);
 }
 
 int64_t words_of(const Method& m) {
@@ -161,17 +168,28 @@ void run(const Call& call, Inputs<T>& in, Outputs<T>& out, const Threads& thread
   const Statistics statistics{out.mean.data(), out.variance.data()};
   const AffineGradients into{out.of_weight.data(), out.of_bias.data()};
   const Affines affines = in.affines();
-  if (m.given) {
+  const bool in_planes = m.layout == Layout::planes;
+  if (m.is_over_channels()) {
+    const Centred centred = m.over == Over::channels ? Centred::yes : Centred::no;
+    const int64_t rows = m.regions(), width = m.shape.channels;
+    if (in_planes) {
+      normalise_positions(m.shape, affines, kEps, centred, to, threads);
+      differentiate_positions(m.shape, affines, kEps, centred, from, into, threads);
+    } else {
+      normalise_each_row(rows, width, affines, kEps, centred, to, threads);
+      differentiate_each_row(rows, width, affines, kEps, centred, from, into, threads);
+    }
+  } else if (m.over == Over::given) {
     std::copy(in.mean.begin(), in.mean.end(), out.mean.data());
     std::copy(in.variance.begin(), in.variance.end(), out.variance.data());
-  }
-  if (m.given && m.layout == Layout::planes) {
-    apply_planes(m.shape, affines, kEps, to, statistics, threads);
-    differentiate_applied_planes(m.shape, affines, kEps, from, statistics, into, threads);
-  } else if (m.given) {
-    apply_rows(m.shape, affines, kEps, to, statistics, threads);
-    differentiate_applied_rows(m.shape, affines, kEps, from, statistics, into, threads);
-  } else if (m.layout == Layout::planes) {
+    if (in_planes) {
+      apply_planes(m.shape, affines, kEps, to, statistics, threads);
+      differentiate_applied_planes(m.shape, affines, kEps, from, statistics, into, threads);
+    } else {
+      apply_rows(m.shape, affines, kEps, to, statistics, threads);
+      differentiate_applied_rows(m.shape, affines, kEps, from, statistics, into, threads);
+    }
+  } else if (in_planes) {
     normalise_planes(regions_of(m), affines, kEps, to, statistics, threads);
     differentiate_planes(regions_of(m), affines, kEps, from, statistics, into, threads);
   } else {
@@ -204,7 +222,7 @@ Reference reference_of(const Call& call, Inputs<T>& in) {
     return call.has_residual ? exact(in.residual[i]) : 0;
   };
   Reference result;
-  if (m.given) {
+  if (m.over == Over::given) {
     result.mean.assign(in.mean.begin(), in.mean.end());
     result.variance.assign(in.variance.begin(), in.variance.end());
   } else {
@@ -230,9 +248,11 @@ void check(const Call& call) {
   run(call, in, out, Threads{3});
   out.check_zones(where);
   const Exact precision = Precision<T>::computed, rounding = Precision<T>::stored;
-  compare(
-      m.regions(), out.mean, expected.mean, precision, 0, 1 + call.shift / 1000, "mean", where);
-  compare(m.regions(), out.variance, expected.variance, precision, 0, 9, "variance", where);
+  if (!m.is_over_channels()) {
+    compare(
+        m.regions(), out.mean, expected.mean, precision, 0, 1 + call.shift / 1000, "mean", where);
+    compare(m.regions(), out.variance, expected.variance, precision, 0, 9, "variance", where);
+  }
   compare(values, out.output, expected.output, precision, rounding, 9, "output", where);
   compare(
       m.shape.channels, out.of_weight, expected.of_weight, precision, 0,
@@ -279,6 +299,8 @@ constexpr int64_t kLarge = 100000;
 template <class T>
 int64_t check_method(const Method& m) {
   static int64_t turn = 0;
+  const bool is_shifted =
+      sizeof(T) == 4 && m.over != Over::given && m.over != Over::root_mean_square;
   const bool is_small = m.shape.values() <= kSmall;
   const int64_t endings = static_cast<int64_t>(2 * kActivations.size());
   const int64_t count = is_small ? endings : m.shape.values() > kLarge ? 1 : 2;
@@ -290,8 +312,8 @@ int64_t check_method(const Method& m) {
     const bool wants_input = turn % 3 != 2;
     // Without an activation it is the upstream gradient, which nobody asks a kernel for.
     const bool wants_residual = has_residual && act.kind != Kind::none && turn % 5 < 3;
-    // So far from zero that the mean itself is rounded.
-    const double shift = sizeof(T) > 2 && !m.given && turn % 4 == 1 ? 30000 : 0;
+    // So far from zero that the mean itself is rounded to a float.
+    const double shift = is_shifted && turn % 4 == 1 ? 30000 : 0;
     check<T>({m, act, has_residual, wants_input, wants_residual, shift});
     ++turn;
   }
@@ -303,14 +325,17 @@ int64_t check_all(const std::vector<Shape>& shapes) {
   int64_t tried = 0;
   for (const Shape& s : shapes)
     for (const Layout layout : {Layout::planes, Layout::rows}) {
-      std::vector<int64_t> groups{0};
-      for (const int64_t g : {int64_t{1}, int64_t{3}, s.channels})
-        if (s.channels % g == 0 && g != groups.back()) groups.push_back(g);
-      for (const int64_t g : groups) {
-        const Method m{s, layout, g, false};
+      std::vector<Method> methods{
+          {s, layout, Over::batch},
+          {s, layout, Over::given},
+          {s, layout, Over::channels},
+          {s, layout, Over::root_mean_square},
+          {s, layout, Over::groups, 1}};
+      for (const int64_t groups : {int64_t{3}, s.channels})
+        if (groups > 1 && s.channels % groups == 0)
+          methods.push_back({s, layout, Over::groups, groups});
+      for (const Method& m : methods)
         if (m.values_of_region() > 1) tried += check_method<T>(m);
-      }
-      tried += check_method<T>({s, layout, 0, true});
     }
   return tried;
 }

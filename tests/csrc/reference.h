@@ -64,20 +64,34 @@ inline bool is_near_bend(Activation act, Exact z) {
 
 enum class Layout { planes, rows };
 
-/// A method on an input of some shape: where each value is, and which values share statistics.
+/// Which values have mean and variance in common.
+enum class Over {
+  batch,                // those of a channel
+  groups,               // of a group of channels of a sample
+  given,                // those of a channel; they do not come of the input
+  channels,             // of a position
+  root_mean_square,     // of a position, with a mean of 0
+};
+
+/// A method on an input of some shape.
 struct Method {
   Shape shape;
   Layout layout;
-  int64_t groups;  // of the channels of a sample; 0 where statistics are over the batch
-  bool given;      // whether the statistics do not come of the input
+  Over over;
+  int64_t groups = 1;  // of the channels of a sample
 
   int64_t at(int64_t n, int64_t c, int64_t p) const {
     return layout == Layout::planes ? (n * shape.channels + c) * shape.positions + p
                                     : (n * shape.positions + p) * shape.channels + c;
   }
-  int64_t regions() const { return groups == 0 ? shape.channels : shape.samples * groups; }
-  int64_t region(int64_t n, int64_t c) const {
-    return groups == 0 ? c : n * groups + c / (shape.channels / groups);
+  bool is_over_channels() const { return over == Over::channels || over == Over::root_mean_square; }
+  int64_t regions() const {
+    if (is_over_channels()) return shape.samples * shape.positions;
+    return over == Over::groups ? shape.samples * groups : shape.channels;
+  }
+  int64_t region(int64_t n, int64_t c, int64_t p) const {
+    if (is_over_channels()) return n * shape.positions + p;
+    return over == Over::groups ? n * groups + c / (shape.channels / groups) : c;
   }
   int64_t values_of_region() const { return shape.values() / regions(); }
 
@@ -86,7 +100,7 @@ struct Method {
   void each(const F& f) const {
     for (int64_t n = 0; n < shape.samples; ++n)
       for (int64_t c = 0; c < shape.channels; ++c)
-        for (int64_t p = 0; p < shape.positions; ++p) f(at(n, c, p), c, region(n, c));
+        for (int64_t p = 0; p < shape.positions; ++p) f(at(n, c, p), c, region(n, c, p));
   }
 };
 
@@ -103,7 +117,8 @@ void take_statistics(const Method& m, const Values& x, Reference& into) {
   const Exact count = static_cast<Exact>(m.values_of_region());
   into.mean.assign(m.regions(), 0);
   into.variance.assign(m.regions(), 0);
-  m.each([&](int64_t i, int64_t, int64_t r) { into.mean[r] += x(i); });
+  if (m.over != Over::root_mean_square)
+    m.each([&](int64_t i, int64_t, int64_t r) { into.mean[r] += x(i); });
   for (Exact& mean : into.mean) mean /= count;
   m.each([&](int64_t i, int64_t, int64_t r) {
     const Exact distance = x(i) - into.mean[r];
@@ -153,7 +168,9 @@ void differentiate(
   });
   m.each([&](int64_t i, int64_t c, int64_t r) {
     const Exact own = affines.weight[c] * into.of_residual[i];
-    const Exact shared = m.given ? 0 : (first[r] + standard(i, r) * second[r]) / count;
+    Exact shared = 0;
+    if (m.over != Over::given) shared += standard(i, r) * second[r] / count;
+    if (m.over != Over::given && m.over != Over::root_mean_square) shared += first[r] / count;
     into.of_input[i] = (own - shared) * into.reciprocal[r];
     into.size_of_input = std::max(
         into.size_of_input, (std::abs(own) + std::abs(shared)) * into.reciprocal[r]);
