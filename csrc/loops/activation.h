@@ -84,8 +84,9 @@ NORMKIT_INLINE double exponential(double x) { return std::exp(x); }
 
 /// e^x = 2^n · e^r with |r| ≤ ln 2 / 2, where the series is exact to a float after eight terms.
 NORMKIT_INLINE float exponential(float x) {
-  x = x > 88.0f ? 88.0f : x;
-  x = x < -87.0f ? -87.0f : x;
+  // The powers beyond a float's, 2^-127 and 2^128, have the bits of 0 and of infinity.
+  x = x > 89.0f ? 89.0f : x;
+  x = x < -88.0f ? -88.0f : x;
   // Adding 1.5 · 2^23 rounds to a whole number.
   const float shifted = x * 1.44269504f + 12582912.0f;
   const float n = shifted - 12582912.0f;
