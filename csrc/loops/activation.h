@@ -16,11 +16,6 @@ struct Activation {
   Kind kind = Kind::none;
   double slope = 0;
 
-  /// Whether the derivative takes two values, so that one bit tells it.
-  bool has_two_slopes() const {
-    return kind == Kind::relu || kind == Kind::leaky_relu || kind == Kind::relu6;
-  }
-
   /// The derivative where it is not one, of an activation with two slopes.
   double low_slope() const { return kind == Kind::leaky_relu ? slope : 0; }
 };

@@ -131,19 +131,16 @@ def choose(
 def _in_layout_of(input: Tensor, other: Tensor) -> Tensor:  # noqa: A002
     if input.is_contiguous():
         return other.contiguous()
-    return other.contiguous(memory_format=channels_last_of(input))
-
-
-def channels_last_of(input: Tensor) -> torch.memory_format:  # noqa: A002
-    """The memory format of a map whose channels of a position are adjacent."""
-    return torch.channels_last_3d if input.ndim == 5 else torch.channels_last
+    return other.movedim(1, -1).contiguous().movedim(-1, 1)
 
 
 def is_channels_last(input: Tensor) -> bool:  # noqa: A002
-    """Whether the channels of a position are adjacent, and the positions in order."""
-    if input.ndim == 4 or input.ndim == 5:
-        return input.is_contiguous(memory_format=channels_last_of(input))
-    return False
+    """Whether the channels of a position are adjacent, and the positions in order.
+
+    >>> is_channels_last(torch.zeros(2, 5, 3).transpose(1, 2))
+    True
+    """
+    return input.ndim > 2 and input.movedim(1, -1).is_contiguous()
 
 
 def _refusal(
