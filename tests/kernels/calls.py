@@ -57,9 +57,8 @@ class Method:
 
 
 def _evaluated(x: Tensor, weight: Tensor | None, bias: Tensor | None, **ending: Any) -> Tensor:
-    generator = torch.Generator().manual_seed(1)
-    mean = torch.randn(x.shape[1], generator=generator, dtype=torch.float64)
-    variance = torch.rand(x.shape[1], generator=generator, dtype=torch.float64) + 0.5
+    mean = torch.linspace(-1, 2, x.shape[1], dtype=torch.float64)
+    variance = torch.linspace(0.5, 1.5, x.shape[1], dtype=torch.float64)
     return F.batch_norm(x, mean, variance, weight, bias, **ending)
 
 

@@ -64,6 +64,11 @@ def run(command: list[str | Path]) -> None:
     subprocess.run(command, capture_output=True, text=True, check=True)
 
 
+@pytest.fixture
+def needs_kernels() -> None:
+    """The loops are built here."""
+
+
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Outcome]]]:
     """Of all sanitizers, which are built and run side by side."""
