@@ -65,9 +65,8 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> channel_norm_backward(
       differentiate_positions(
           shape_of(x), affines.view(), eps, Centred(centred), from, into, TorchThreads());
   });
-  const Tensor none = fresh_words(0);
-  return {of_input.value_or(none), as_vector(of_weight, weight), as_vector(of_bias, bias),
-          of_residual.value_or(none)};
+  return {or_empty(of_input), as_vector(of_weight, weight), as_vector(of_bias, bias),
+          or_empty(of_residual)};
 }
 
 }  // namespace normkit

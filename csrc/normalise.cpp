@@ -101,11 +101,10 @@ Gradients differentiate(
       differentiate_planes(
           regions_of(s, groups), affines.view(), eps, from, statistics, into, TorchThreads());
   });
-  const Tensor none = fresh_words(0);
-  return {of_input.value_or(none),
+  return {or_empty(of_input),
           as_vector(of_weight, weight),
           as_vector(of_bias, bias),
-          of_residual.value_or(none)};
+          or_empty(of_residual)};
 }
 
 /// What the biased variance of a batch's channel is multiplied with to become the unbiased one.

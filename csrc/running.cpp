@@ -12,8 +12,11 @@ std::vector<double> moved(const MaybeTensor& running, const Tensor& of_batch, do
   if (!running.has_value()) return {};
   std::vector<double> values = as_doubles(running, running->numel(), 0);
   const double* batch = values_of<double>(of_batch);
-  for (size_t i = 0; i < values.size(); ++i)
-    values[i] += momentum * (batch[i] - values[i]);
+  for (size_t i = 0; i < values.size(); ++i) {
+    const double step = batch[i] - values[i];
+    // From the nearer end, so that a momentum of one gives the batch's to the last bit.
+    values[i] = momentum < 0.5 ? values[i] + momentum * step : batch[i] - (1 - momentum) * step;
+  }
   return values;
 }
 

@@ -37,6 +37,9 @@ Tensor fresh_doubles(int64_t count);
 /// A tensor of 32 bits each, which are not set.
 Tensor fresh_words(int64_t count);
 
+/// A tensor, or one without values: each its own, since an operator's results share no memory.
+inline Tensor or_empty(const MaybeTensor& x) { return x.has_value() ? *x : fresh_words(0); }
+
 /// A vector as doubles; of `size` times `absent` where there is none.
 std::vector<double> as_doubles(const MaybeTensor& vector, int64_t size, double absent);
 

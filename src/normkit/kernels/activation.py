@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.modules.module import _has_any_global_hook
 
 Act = str | Callable[[Tensor], Tensor] | None
 
@@ -77,11 +78,19 @@ def fused(act: Act) -> Fused | None:
         return _NAMES.get(act)
     if isinstance(act, torch.nn.Module):
         of_module = _MODULES.get(type(act))
-        # A hook wants to see the activation's own call.
-        if of_module is None or act._forward_hooks or act._forward_pre_hooks:
-            return None
-        return of_module(act)
+        return None if of_module is None or _is_watched(act) else of_module(act)
     return _FUNCTIONS.get(act)
+
+
+def _is_watched(module: torch.nn.Module) -> bool:
+    """Whether a hook wants to see the module's own call."""
+    return bool(
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+        or _has_any_global_hook()  # type: ignore[no-untyped-call]
+    )
 
 
 def function_of(kind: int, slope: float) -> Callable[[Tensor], Tensor] | None:

@@ -70,13 +70,13 @@ def _gradients(
     wants_input: bool,
     wants_residual: bool,
 ) -> Normalised:
-    none = input.new_empty((0,), dtype=torch.int32)
-    return (
-        torch.empty_like(input) if wants_input else none,
-        none if weight is None else torch.empty_like(weight),
-        none.clone() if bias is None else torch.empty_like(bias),
-        torch.empty_like(input) if wants_residual else none.clone(),
+    wanted = (input if wants_input else None, weight, bias, input if wants_residual else None)
+    of_input, of_weight, of_bias, of_residual = (
+        # Each its own, since an operator's results share no memory.
+        input.new_empty((0,), dtype=torch.int32) if like is None else torch.empty_like(like)
+        for like in wanted
     )
+    return of_input, of_weight, of_bias, of_residual
 
 
 def _register_fakes() -> None:
