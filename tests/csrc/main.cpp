@@ -55,7 +55,7 @@ struct Call {
   double shift;  // of the input
 
   bool keeps_signs() const {
-    return has_residual && act.has_two_slopes() && !method.is_over_channels();
+    return has_residual && has_two_slopes(act) && !method.is_over_channels();
   }
 };
 
@@ -286,7 +286,7 @@ const std::vector<Activation> kActivations = {
 };
 
 /// Up to so many values all activations are tried with and without residual; above, two of these
-/// endings, and far above one.
+/// endings, and far above one, of the methods that then have a way of their own.
 ///
 /// ThreadSanitizer takes long, and what it looks for does not depend on the activation.
 #if defined(__SANITIZE_THREAD__)
@@ -335,7 +335,8 @@ int64_t check_all(const std::vector<Shape>& shapes) {
         if (groups > 1 && s.channels % groups == 0)
           methods.push_back({s, layout, Over::groups, groups});
       for (const Method& m : methods)
-        if (m.values_of_region() > 1) tried += check_method<T>(m);
+        if (m.values_of_region() > 1 && (m.shape.values() < kLarge || m.has_few_regions()))
+          tried += check_method<T>(m);
     }
   return tried;
 }

@@ -54,12 +54,17 @@ inline Exact derivative(Activation act, Exact z) {
   return 1;
 }
 
+/// Whether the derivative takes two values, so that one bit tells it.
+inline bool has_two_slopes(Activation act) {
+  return act.kind == Kind::relu || act.kind == Kind::leaky_relu || act.kind == Kind::relu6;
+}
+
 /// Whether rounding may decide on which side of a bend a value is.
 inline bool is_near_bend(Activation act, Exact z) {
   const Exact near = 1e-3L;
   if (act.kind == Kind::hardswish) return std::abs(std::abs(z) - 3) < near;
   if (act.kind == Kind::relu6 && std::abs(z - 6) < near) return true;
-  return act.has_two_slopes() && std::abs(z) < near;
+  return has_two_slopes(act) && std::abs(z) < near;
 }
 
 enum class Layout { planes, rows };
@@ -85,6 +90,7 @@ struct Method {
                                     : (n * shape.positions + p) * shape.channels + c;
   }
   bool is_over_channels() const { return over == Over::channels || over == Over::root_mean_square; }
+  bool has_few_regions() const { return over == Over::batch || over == Over::groups; }
   int64_t regions() const {
     if (is_over_channels()) return shape.samples * shape.positions;
     return over == Over::groups ? shape.samples * groups : shape.channels;

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.kernels.calls import METHODS, Call, Method, call, plainly, taken
+from tests.kernels.calls import LAYOUTS, METHODS, Call, Method, call, plainly, taken
 
 SHAPE = (8, 18, 28, 28)
 ULP = torch.finfo(torch.float32).eps
@@ -25,7 +25,7 @@ def without_upstream_at_the_bend(one: Call) -> Call:
 
 
 @pytest.mark.parametrize("mean", [0.0, 10.0, 1000.0])
-@pytest.mark.parametrize("layout", ["contiguous", "channels-last"])
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("method", METHODS, ids=str)
 def test_no_error_is_larger_than_four_units_in_the_last_place_of_the_largest_value(
     method: Method, layout: str, mean: float
@@ -42,7 +42,7 @@ def test_no_error_is_larger_than_four_units_in_the_last_place_of_the_largest_val
         assert error <= 4 * ULP * exact.abs().max(), name
 
 
-@pytest.mark.parametrize("layout", ["contiguous", "channels-last"])
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("act", ["silu", "gelu", "hardswish"])
 def test_smooth_activations_are_as_accurate(act: str, layout: str) -> None:
     one = call("batch", SHAPE, layout=layout, act=act, residual=True)

@@ -60,8 +60,8 @@ CALLS: dict[str, tuple[Callable[[], object], str]] = {
         lambda: layer()(torch.randn(4, 6, 3, 5).transpose(2, 3)),
         "the input is neither contiguous nor channels-last",
     ),
-    "channels last without a memory format": (
-        lambda: nk.nn.BatchNorm1d(6)(torch.randn(4, 7, 6).transpose(1, 2)),
+    "samples inside": (
+        lambda: nk.nn.BatchNorm1d(6)(torch.randn(6, 4, 7).transpose(0, 1)),
         "the input is neither contiguous nor channels-last",
     ),
     "trailing dimensions of a channels-last map": (

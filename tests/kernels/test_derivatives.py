@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from functorch.compile import make_boxed_func, min_cut_rematerialization_partition
-from tests.kernels.calls import METHODS, Method, call, close, plainly, taken
+from tests.kernels.calls import LAYOUTS, METHODS, Method, call, close, plainly, taken
 from torch import Tensor
 from torch._dynamo.backends.common import aot_autograd
 from torch.autograd import forward_ad
@@ -21,7 +21,6 @@ from normkit import kernels
 from normkit.testing.problem import without_pytorchs_warnings
 
 SHAPE = (3, 6, 4, 3)
-LAYOUTS = ["contiguous", "channels-last"]
 ENDINGS: dict[str, tuple[Any, bool]] = {
     "plain": (None, False),
     "residual": (None, True),

@@ -7,7 +7,7 @@ import random
 
 import pytest
 import torch
-from tests.kernels.calls import METHODS, TOLERANCES, Method, agrees_with_float64, call
+from tests.kernels.calls import LAYOUTS, METHODS, TOLERANCES, Method, agrees_with_float64, call
 
 ACTIVATIONS = [None, "relu", "leaky_relu", "relu6", "silu", "gelu", "hardswish"]
 
@@ -47,9 +47,7 @@ def test_a_call_agrees_with_float64(seed: int) -> None:
     draw = random.Random(seed)
     torch.manual_seed(seed)
     method, shape = drawn(draw)
-    layouts = ["contiguous"]
-    if len(shape) > 3 and not method.is_trailing:
-        layouts.append("channels-last" if len(shape) == 4 else "channels-last-3d")
+    layouts = LAYOUTS if len(shape) > 2 and not method.is_trailing else LAYOUTS[:1]
     one = call(
         method,
         shape,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from tests.kernels.calls import METHODS, Method, call, close, taken
+from tests.kernels.calls import LAYOUTS, METHODS, Method, call, close, taken
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +25,7 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("layout", ["contiguous", "channels-last"])
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("method", METHODS, ids=str)
 def test_results_are_the_same_bits_on_any_number_of_threads(
     method: Method, layout: str, shape: str

@@ -9,6 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from tests.kernels.calls import (
+    LAYOUTS,
     METHODS,
     TOLERANCES,
     Call,
@@ -28,8 +29,9 @@ SHAPES = {
     "1d": ((3, 6, 7), "contiguous"),
     "2d": ((4, 6, 5, 3), "contiguous"),
     "3d": ((2, 6, 2, 3, 4), "contiguous"),
+    "1d, channels-last": ((3, 6, 7), "channels-last"),
     "2d, channels-last": ((4, 6, 5, 3), "channels-last"),
-    "3d, channels-last": ((2, 6, 2, 3, 4), "channels-last-3d"),
+    "3d, channels-last": ((2, 6, 2, 3, 4), "channels-last"),
     "one sample": ((1, 6, 9, 9), "contiguous"),
     "one sample, channels-last": ((1, 6, 9, 9), "channels-last"),
     "maps of several runs": ((2, 3, 37, 29), "contiguous"),
@@ -77,7 +79,7 @@ def test_on_every_shape_and_layout(method: Method, where: str, residual: bool) -
         agrees_with_float64(call(method, shape, layout=layout, residual=residual, act="relu"))
 
 
-@pytest.mark.parametrize("layout", ["contiguous", "channels-last"])
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("act", ACTIVATIONS, ids=told)
 @methods
 def test_with_every_activation(method: Method, act: Any, layout: str) -> None:
@@ -93,7 +95,7 @@ def test_with_every_activation(method: Method, act: Any, layout: str) -> None:
 @pytest.mark.parametrize("dtype", TOLERANCES, ids=str)
 @methods
 def test_in_every_precision(method: Method, dtype: torch.dtype, affine: str) -> None:
-    for layout in ("contiguous", "channels-last"):
+    for layout in LAYOUTS:
         if can_take(method, (3, 6, 9, 7), layout):
             for act in (None, "relu", "gelu"):
                 for residual in (False, True):
@@ -111,7 +113,7 @@ def test_in_every_precision(method: Method, dtype: torch.dtype, affine: str) -> 
 
 @methods
 def test_parameters_may_be_in_float32_beside_an_input_in_half(method: Method) -> None:
-    for layout in ("contiguous", "channels-last"):
+    for layout in LAYOUTS:
         if can_take(method, (3, 6, 9, 7), layout):
             one = call(
                 method,
@@ -128,7 +130,7 @@ def test_parameters_may_be_in_float32_beside_an_input_in_half(method: Method) ->
             assert results["weight"].dtype == torch.float32
 
 
-@pytest.mark.parametrize("layout", ["contiguous", "channels-last"])
+@pytest.mark.parametrize("layout", LAYOUTS)
 @methods
 def test_the_output_and_the_gradients_lie_as_the_input_does(method: Method, layout: str) -> None:
     if can_take(method, (3, 6, 5, 4), layout):
@@ -158,7 +160,7 @@ OTHERS: list[Callable[[Tensor], Tensor]] = [_contiguous, _channels_last, _stride
 
 
 @pytest.mark.parametrize("lies", OTHERS, ids=lambda f: f.__name__.strip("_"))
-@pytest.mark.parametrize("layout", ["contiguous", "channels-last"])
+@pytest.mark.parametrize("layout", LAYOUTS)
 @methods
 def test_what_comes_back_or_is_added_may_lie_otherwise(
     method: Method, layout: str, lies: Callable[[Tensor], Tensor]
@@ -195,7 +197,7 @@ def freeze(one: Call, *names: str) -> None:
 @pytest.mark.parametrize("which", FROZEN)
 @methods
 def test_what_does_not_ask_for_a_gradient_gets_none(method: Method, which: str) -> None:
-    for layout in ("contiguous", "channels-last"):
+    for layout in LAYOUTS:
         if can_take(method, (3, 6, 5, 4), layout):
             for act in (None, "relu", "gelu"):
                 one = call(method, (3, 6, 5, 4), layout=layout, residual=True, act=act)
