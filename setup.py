@@ -19,7 +19,12 @@ TORCH_TARGET_VERSION = "0x020a000000000000"
 def _extensions() -> list[Extension]:
     try:
         from torch.utils.cpp_extension import include_paths, library_paths
-    except ImportError:  # Nothing to build against.
+    except ImportError:
+        warnings.warn(
+            "normkit is installed without its kernels for the CPU, since PyTorch, which they are "
+            "built against, is not there. Its layers run their plain formulas.",
+            stacklevel=1,
+        )
         return []
     return [
         Extension(

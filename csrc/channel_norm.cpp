@@ -13,12 +13,22 @@ bool is_in_rows(const Tensor& x, bool trailing) {
   return trailing || is_channels_last(x) || shape_of(x).positions == 1;
 }
 
+void check(const Tensor& x, const MaybeTensor& residual, int64_t size, bool trailing) {
+  check_map(x);
+  check_like(x, residual);
+  STD_TORCH_CHECK(
+      trailing ? x.is_contiguous() && size > 0 && x.numel() % size == 0
+               : x.dim() > 1 && x.size(1) == size,
+      "channel_norm is over the channels, or over the last values of a contiguous tensor.");
+}
+
 }  // namespace
 
 Tensor channel_norm(
     const Tensor& x, const MaybeTensor& residual, const MaybeTensor& weight,
     const MaybeTensor& bias, int64_t size, bool trailing, bool centred, double eps, int64_t act,
     double slope) {
+  check(x, residual, size, trailing);
   const OwnedAffines affines(weight, bias, size);
   const Tensor output = fresh_like(x);
   with_type_of(x, [&](auto type) {
@@ -40,6 +50,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> channel_norm_backward(
     const Tensor& upstream, const Tensor& x, const MaybeTensor& residual,
     const MaybeTensor& weight, const MaybeTensor& bias, int64_t size, bool trailing, bool centred,
     double eps, int64_t act, double slope, bool wants_input, bool wants_residual) {
+  check(x, residual, size, trailing);
   const Tensor dy = beside(x, upstream);
   const OwnedAffines affines(weight, bias, size);
   std::vector<double> of_weight(size, 0), of_bias(size, 0);

@@ -19,13 +19,34 @@ Regions regions_of(Shape s, int64_t groups) {
   return groups == kOverBatch ? Regions::over_batch(s) : Regions::over_samples(s, groups);
 }
 
+void check(const Tensor& x, const MaybeTensor& residual, int64_t groups) {
+  check_map(x);
+  check_like(x, residual);
+  STD_TORCH_CHECK(
+      x.dim() > 1 && groups >= 0 && (groups == kOverBatch || x.size(1) % groups == 0),
+      "normkit's kernels take (N, C, *), and a number of groups that divides C.");
+}
+
+/// Mean and variance that a forward returned, for as many regions as it has.
+Statistics kept_statistics(
+    const Tensor& x, int64_t groups, const Tensor& mean, const Tensor& variance) {
+  const int64_t count = groups == kOverBatch ? x.size(1) : x.size(0) * groups;
+  STD_TORCH_CHECK(
+      mean.scalar_type() == ScalarType::Double && variance.scalar_type() == ScalarType::Double &&
+          mean.numel() == count && variance.numel() == count,
+      "normkit's kernels take in their backward the statistics that their forward returned.");
+  return statistics_of(mean, variance);
+}
+
+int64_t sign_words_of(const Tensor& x, int64_t groups) {
+  const Shape s = shape_of(x);
+  return is_channels_last(x) ? rows_of(s, groups).all_sign_words()
+                             : regions_of(s, groups).all_sign_words();
+}
+
 /// Room for the signs of every value, or for none.
 Tensor fresh_signs(const Tensor& x, int64_t groups, bool kept) {
-  const Shape s = shape_of(x);
-  const int64_t words = !kept                 ? 0
-                        : is_channels_last(x) ? rows_of(s, groups).all_sign_words()
-                                              : regions_of(s, groups).all_sign_words();
-  return fresh_words(words);
+  return fresh_words(kept ? sign_words_of(x, groups) : 0);
 }
 
 template <class T>
@@ -53,6 +74,7 @@ Backward<T> backward_of(
 Normalised normalise(
     const Tensor& x, const MaybeTensor& residual, const MaybeTensor& weight,
     const MaybeTensor& bias, int64_t groups, double eps, Activation act, bool keeps_signs) {
+  check(x, residual, groups);
   const Shape s = shape_of(x);
   const OwnedAffines affines(weight, bias, s.channels);
   const int64_t count = groups == kOverBatch ? s.channels : s.samples * groups;
@@ -78,8 +100,12 @@ Gradients differentiate(
     const MaybeTensor& weight, const MaybeTensor& bias, Statistics statistics,
     const MaybeTensor& signs, int64_t groups, double eps, Activation act, bool wants_input,
     bool wants_residual, Taken statistics_are) {
+  check(x, residual, groups);
   const Shape s = shape_of(x);
   const Tensor dy = beside(x, upstream);
+  STD_TORCH_CHECK(
+      !signs.has_value() || signs->numel() == sign_words_of(x, groups),
+      "normkit's kernels take in their backward the signs that their forward returned.");
   const OwnedAffines affines(weight, bias, s.channels);
   std::vector<double> of_weight(s.channels, 0), of_bias(s.channels, 0);
   const AffineGradients into{of_weight.data(), of_bias.data()};
@@ -133,7 +159,7 @@ Gradients batch_norm_backward(
   std::vector<double> biased = as_doubles(variance, x.size(1), 1);
   for (double& value : biased) value /= of_unbiased(x);
   return differentiate(
-      upstream, x, residual, weight, bias, {places_of<double>(mean), biased.data()}, signs,
+      upstream, x, residual, weight, bias, {kept_statistics(x, kOverBatch, mean, variance).mean, biased.data()}, signs,
       kOverBatch, eps, {Kind(act), slope}, wants_input, wants_residual, Taken::from_input);
 }
 
@@ -150,7 +176,7 @@ Gradients group_norm_backward(
     const Tensor& variance, const MaybeTensor& signs, int64_t groups, double eps, int64_t act,
     double slope, bool wants_input, bool wants_residual) {
   return differentiate(
-      upstream, x, residual, weight, bias, statistics_of(mean, variance), signs, groups, eps,
+      upstream, x, residual, weight, bias, kept_statistics(x, groups, mean, variance), signs, groups, eps,
       {Kind(act), slope}, wants_input, wants_residual, Taken::from_input);
 }
 
@@ -158,6 +184,7 @@ std::tuple<Tensor, Tensor> apply_statistics(
     const Tensor& x, const MaybeTensor& residual, const MaybeTensor& weight,
     const MaybeTensor& bias, const Tensor& mean, const Tensor& variance, double eps, int64_t act,
     double slope, bool keeps_signs) {
+  check(x, residual, kOverBatch);
   const Shape s = shape_of(x);
   const OwnedAffines affines(weight, bias, s.channels);
   std::vector<double> means = as_doubles(mean, s.channels, 0);

@@ -10,6 +10,9 @@ namespace {
 /// Where a statistic moves to; nothing where there is none.
 std::vector<double> moved(const MaybeTensor& running, const Tensor& of_batch, double momentum) {
   if (!running.has_value()) return {};
+  STD_TORCH_CHECK(
+      of_batch.scalar_type() == ScalarType::Double && of_batch.numel() == running->numel(),
+      "update_running takes a batch's statistics in float64, as many as there are running ones.");
   std::vector<double> values = as_doubles(running, running->numel(), 0);
   const double* batch = values_of<double>(of_batch);
   for (size_t i = 0; i < values.size(); ++i) {
@@ -48,6 +51,11 @@ void update_running(
     const MaybeTensor& running_mean, const MaybeTensor& running_var,
     const MaybeTensor& num_batches_tracked, const Tensor& mean, const Tensor& variance,
     double momentum) {
+  STD_TORCH_CHECK(
+      !num_batches_tracked.has_value() ||
+          (num_batches_tracked->scalar_type() == ScalarType::Long &&
+           num_batches_tracked->numel() == 1),
+      "update_running counts batches in one int64.");
   const std::vector<double> means = moved(running_mean, mean, momentum);
   const std::vector<double> variances = moved(running_var, variance, momentum);
   if (!can_hold(running_mean, means) || !can_hold(running_var, variances)) return;

@@ -27,12 +27,56 @@ Tensor fresh_like(const Tensor& like) {
       like.numel() * like.element_size());
 }
 
-Tensor beside(const Tensor& like, const Tensor& x) {
+namespace {
+
+bool has_shape_of(const Tensor& like, const Tensor& x) {
+  bool same = like.dim() == x.dim() && like.scalar_type() == x.scalar_type();
+  for (int64_t axis = 0; same && axis < like.dim(); ++axis)
+    same = like.size(axis) == x.size(axis);
+  return same;
+}
+
+bool lies_as(const Tensor& like, const Tensor& x) {
   bool same = true;
   // Of an axis of one value the stride means nothing.
   for (int64_t axis = 0; axis < like.dim(); ++axis)
     same = same && (like.size(axis) == 1 || like.stride(axis) == x.stride(axis));
-  if (same) return x;
+  return same;
+}
+
+/// Whether the channels of a position are adjacent, and the positions in order.
+bool is_dense_channels_last(const Tensor& x) {
+  if (x.dim() < 3) return false;
+  int64_t expected = 1;
+  const auto fits = [&](int64_t axis) {
+    const bool does = x.size(axis) == 1 || x.stride(axis) == expected;
+    expected *= x.size(axis);
+    return does;
+  };
+  bool dense = fits(1);
+  for (int64_t axis = x.dim() - 1; axis > 1; --axis) dense = fits(axis) && dense;
+  return fits(0) && dense;
+}
+
+}  // namespace
+
+void check_map(const Tensor& x) {
+  STD_TORCH_CHECK(
+      x.dim() > 0 && x.numel() > 0 && (x.is_contiguous() || is_dense_channels_last(x)),
+      "normkit's kernels take maps that are contiguous or channels-last, and not empty.");
+}
+
+void check_like(const Tensor& x, const MaybeTensor& other) {
+  STD_TORCH_CHECK(
+      !other.has_value() || (has_shape_of(x, *other) && lies_as(x, *other)),
+      "normkit's kernels take a residual of the shape, dtype and layout of the input.");
+}
+
+Tensor beside(const Tensor& like, const Tensor& x) {
+  STD_TORCH_CHECK(
+      has_shape_of(like, x),
+      "normkit's kernels take an upstream gradient of the shape and dtype of the input.");
+  if (lies_as(like, x)) return x;
   Tensor result = fresh_like(like);
   torch::stable::copy_(result, x);
   return result;

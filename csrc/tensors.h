@@ -86,6 +86,12 @@ inline Statistics statistics_of(const Tensor& mean, const Tensor& variance) {
   return {places_of<double>(mean), places_of<double>(variance)};
 }
 
+/// Raises unless a map can be gone through: dense, contiguous or channels-last, of a known kind.
+void check_map(const Tensor& x);
+
+/// Raises unless another map lies in memory as `x` does.
+void check_like(const Tensor& x, const MaybeTensor& other);
+
 /// Calls f with a value of the type that the tensor holds.
 template <class F>
 void with_type_of(const Tensor& x, const F& f) {

@@ -62,7 +62,7 @@ NORMKIT_INLINE V before(const V& dy, const V& z) {
   if constexpr (kind == Kind::relu)
     return z <= 0 ? V{} : dy;
   else if constexpr (kind == Kind::relu6)
-    return (z <= 0) | (z >= 6) ? V{} : dy;
+    return (z > 0) & (z < 6) ? dy : V{};
   else
     return dy;
 }
@@ -71,7 +71,7 @@ NORMKIT_INLINE V before(const V& dy, const V& z) {
 template <class A>
 NORMKIT_INLINE bool is_steep(A z, Kind kind) {
   if (kind == Kind::leaky_relu) return z > A(0);
-  if (kind == Kind::relu6) return !(z <= A(0) || z >= A(6));
+  if (kind == Kind::relu6) return z > A(0) && z < A(6);
   return !(z <= A(0));
 }
 
@@ -173,7 +173,7 @@ NORMKIT_CLONES static void differentiate(
       return;
     case Kind::relu6:
       for (int64_t i = 0; i < count; ++i)
-        z[i] = (z[i] <= A(0) || z[i] >= A(6)) ? A(0) : upstream[i];
+        z[i] = (z[i] > A(0) && z[i] < A(6)) ? upstream[i] : A(0);
       return;
     case Kind::silu:
       for (int64_t i = 0; i < count; ++i) {

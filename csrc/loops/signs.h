@@ -57,7 +57,8 @@ NORMKIT_CLONES static void keep_signs(Kind kind, const A* z, uint32_t* words, in
   }
 }
 
-/// upstream where the bit is set, low_slope · upstream where it is not.
+/// upstream where the bit is set, low_slope · upstream where it is not; 0 where the slope is 0, since
+/// an upstream gradient may be infinite.
 template <class A>
 NORMKIT_CLONES static void differentiate_by_signs(
     const uint32_t* words, A low_slope, const A* __restrict upstream, A* __restrict result,
@@ -71,8 +72,13 @@ NORMKIT_CLONES static void differentiate_by_signs(
         count - i < kSigned ? count - i : kSigned,
         [&](int64_t start, int64_t bit, auto length) {
           const uint32_t set = uint32_t{1} << bit;
-          for (int64_t w = 0; w < length; ++w)
-            dz[start + w] = (bits[w] & set) ? dy[start + w] : dy[start + w] * low_slope;
+          if (low_slope == A(0)) {
+            for (int64_t w = 0; w < length; ++w)
+              dz[start + w] = (bits[w] & set) ? dy[start + w] : A(0);
+          } else {
+            for (int64_t w = 0; w < length; ++w)
+              dz[start + w] = (bits[w] & set) ? dy[start + w] : dy[start + w] * low_slope;
+          }
         });
   }
 }

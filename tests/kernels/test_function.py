@@ -22,3 +22,47 @@ def test_what_is_added_to_its_own_norm_counts_once_in_a_gradient_to_be_different
         return torch.autograd.grad(y, x, upstream, create_graph=differentiable)[0]
 
     torch.testing.assert_close(gradient(True), gradient(False))
+
+
+@pytest.mark.parametrize("upstream", [float("inf"), float("nan")])
+@pytest.mark.parametrize("act", ["relu", "relu6"])
+def test_no_gradient_comes_through_where_the_activation_is_flat(act: str, upstream: float) -> None:
+    layer = nk.nn.BatchNorm2d(6, act=act)
+    x, residual = (torch.randn(5, 6, 4, 3, requires_grad=True) for _ in range(2))
+    y = layer(x, residual)
+    dy = torch.where(y == 0, upstream, torch.randn_like(y)).detach()
+    for gradient in torch.autograd.grad(y, [x, residual, *layer.parameters()], dy):
+        assert gradient.isfinite().all()
+
+
+@pytest.mark.parametrize("act", [None, "relu", "silu"])
+def test_a_residual_alone_can_be_differentiated_twice(act: str | None) -> None:
+    layer = nk.nn.BatchNorm2d(6, affine=False, act=act)
+    x, residual = torch.randn(5, 6, 4, 3), torch.randn(5, 6, 4, 3, requires_grad=True)
+
+    def gradient() -> torch.Tensor:
+        y = layer(x, residual).square().sum()
+        (first,) = torch.autograd.grad(y, residual, create_graph=True)
+        (second,) = torch.autograd.grad(first.square().sum(), residual)
+        return second
+
+    found = gradient()
+    with nk.kernels.disabled():
+        torch.testing.assert_close(found, gradient())
+
+
+def test_batches_are_counted_in_whatever_a_layer_counts_them_in() -> None:
+    layer = nk.nn.BatchNorm2d(6)
+    layer.num_batches_tracked = layer.num_batches_tracked.double()
+    layer(torch.randn(5, 6, 4, 3))
+    assert layer.num_batches_tracked.item() == 1
+
+
+def test_an_operator_refuses_what_it_would_read_past_the_end_of() -> None:
+    x = torch.randn(5, 6, 4, 3)
+    ends = (1e-5, 0, 0.0, False)
+    for residual in (torch.randn(1), x.double(), x.movedim(1, -1).contiguous().movedim(-1, 1)):
+        with pytest.raises(RuntimeError, match="residual"):
+            torch.ops.normkit.batch_norm(x, residual, None, None, *ends)
+    with pytest.raises(RuntimeError, match="contiguous"):
+        torch.ops.normkit.batch_norm(x[..., ::2], None, None, None, *ends)

@@ -27,6 +27,7 @@ def test_the_norm_and_the_spread_are_those_of_the_weight(net) -> None:
 )
 def test_a_convolution_is_taken_as_the_matrix_that_it_is(layer: nn.Module) -> None:
     torch.manual_seed(0)
+    layer.reset_parameters()
     x = torch.randn(2, layer.in_channels, 7, 7)
     shape = x.shape[1:]
 

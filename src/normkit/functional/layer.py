@@ -66,14 +66,26 @@ def layer_norm(
             input, weight, bias, size, eps, ending, centred=True, trailing=True
         )
         return finish(y, ending.act)
+    y = _plain(input, weight, bias, len(normalized_shape), eps)
+    return finish(y, act, residual)
+
+
+def _plain(
+    input: Tensor,  # noqa: A002
+    weight: Tensor | None,
+    bias: Tensor | None,
+    axes: int,
+    eps: float,
+) -> Tensor:
+    """Over the last `axes` axes."""
     x = at_least_float32(input)
-    centred, _, variance = centred_moments(x, tuple(range(-len(normalized_shape), 0)))
+    centred, _, variance = centred_moments(x, tuple(range(-axes, 0)))
     y = scale_and_shift(
         centred * torch.rsqrt(variance + eps),
         None if weight is None else in_precision_of(x, weight),
         None if bias is None else in_precision_of(x, bias),
     )
-    return finish(in_precision_of(input, y), act, residual)
+    return in_precision_of(input, y)
 
 
 def _of_rows(
@@ -84,15 +96,9 @@ def _of_rows(
     eps: float,
 ) -> Tensor:
     """Over the last `size` values together, whatever axes these are."""
-    with kernels.disabled():
-        y = layer_norm(
-            input.reshape(-1, size),
-            (size,),
-            None if weight is None else weight.reshape(size),
-            None if bias is None else bias.reshape(size),
-            eps,
-        )
-    return y.reshape(input.shape)
+    gamma = None if weight is None else weight.reshape(size)
+    beta = None if bias is None else bias.reshape(size)
+    return _plain(input.reshape(-1, size), gamma, beta, 1, eps).reshape(input.shape)
 
 
 kernels.register_channel(_of_rows, centred=True, trailing=True)

@@ -66,13 +66,23 @@ def rms_norm(
             input, weight, None, size, added, ending, centred=False, trailing=True
         )
         return finish(y, ending.act)
+    return finish(_trailing(input, weight, len(normalized_shape), eps), act, residual)
+
+
+def _trailing(
+    input: Tensor,  # noqa: A002
+    weight: Tensor | None,
+    axes: int,
+    eps: float | None,
+) -> Tensor:
+    """Over the last `axes` axes."""
     x = at_least_float32(input)
     y = scale_and_shift(
-        _divide_by_root_mean_square(x, tuple(range(-len(normalized_shape), 0)), eps),
+        _divide_by_root_mean_square(x, tuple(range(-axes, 0)), eps),
         None if weight is None else in_precision_of(x, weight),
         None,
     )
-    return finish(in_precision_of(input, y), act, residual)
+    return in_precision_of(input, y)
 
 
 def _of_rows(
@@ -83,11 +93,8 @@ def _of_rows(
     eps: float,
 ) -> Tensor:
     """Over the last `size` values together, whatever axes these are."""
-    with kernels.disabled():
-        y = rms_norm(
-            input.reshape(-1, size), (size,), None if weight is None else weight.reshape(size), eps
-        )
-    return y.reshape(input.shape)
+    gamma = None if weight is None else weight.reshape(size)
+    return _trailing(input.reshape(-1, size), gamma, 1, eps).reshape(input.shape)
 
 
 kernels.register_channel(_of_rows, centred=False, trailing=True)

@@ -46,7 +46,9 @@ def update_running_(
     """
     if is_recomputation():
         return
-    if not isinstance(momentum, Tensor) and kernel.moves(running_mean, running_var, *moments):
+    if not isinstance(momentum, Tensor) and kernel.moves(
+        running_mean, running_var, num_batches_tracked, *moments
+    ):
         kernel.move_(running_mean, running_var, num_batches_tracked, *moments[:2], momentum)
         return
     with torch.no_grad():

@@ -221,7 +221,9 @@ def _differentiable(ctx: Any, upstream: Tensor) -> list[Tensor | None]:
     act = function_of(ctx.kind, ctx.slope)
     before = upstream
     if signs is not None:
-        before = upstream * _slopes(ctx, kernel, saved)
+        slopes = _slopes(ctx, kernel, saved)
+        # Not a product alone: an upstream gradient may be infinite where the slope is zero.
+        before = torch.where(slopes == 0, 0.0, upstream * slopes).to(upstream.dtype)
         act = None
     with torch.enable_grad():
         # Each a tensor of its own, since one may be given twice: as input and as residual.
@@ -237,7 +239,12 @@ def _differentiable(ctx: Any, upstream: Tensor) -> list[Tensor | None]:
             for tensor, wanted in zip((input, residual, weight, bias), wants, strict=True)
             if wanted and tensor is not None
         ]
-        found = iter(torch.autograd.grad(y, sources, before, create_graph=True, allow_unused=True))
+        # Of a residual alone that is not kept there is nothing to ask the formula for.
+        found = iter(
+            torch.autograd.grad(y, sources, before, create_graph=True, allow_unused=True)
+            if sources
+            else ()
+        )
     gradients = [
         next(found) if wanted and tensor is not None else None
         for tensor, wanted in zip((input, residual, weight, bias), wants, strict=True)

@@ -22,8 +22,9 @@ def _load() -> str | None:
     built = sorted(Path(__file__).parent.glob("_cpu*.so"))
     if not built:
         return (
-            "normkit was installed without its kernels for the CPU; install a C++20 compiler, "
-            "such as g++ 12, and install normkit again"
+            "normkit was installed without its kernels for the CPU; see that there is a C++20 "
+            "compiler, such as g++ 12, and install it anew: "
+            "pip install --force-reinstall --no-deps --no-cache-dir normkit"
         )
     try:
         torch.ops.load_library(str(built[0]))  # type: ignore[no-untyped-call]

@@ -15,6 +15,7 @@ _functorch = torch._C._functorch
 def moves(
     running_mean: Tensor | None,
     running_var: Tensor | None,
+    num_batches_tracked: Tensor | None,
     mean: Tensor,
     variance: Tensor,
     size: int | Tensor,
@@ -34,7 +35,12 @@ def moves(
         and _is_vector(variance)
         and (running_mean is None or _is_vector(running_mean))
         and (running_var is None or _is_vector(running_var))
+        and (num_batches_tracked is None or _is_counter(num_batches_tracked))
     )
+
+
+def _is_counter(x: Tensor) -> bool:
+    return type(x) is Tensor and x.is_cpu and x.dtype is torch.int64 and x.numel() == 1
 
 
 def _is_vector(x: Tensor) -> bool:
