@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 import normkit as nk
+from normkit import kernels
 from normkit.testing import Case, cases, contract, problems
 
 # Of these a user is promised everything there is to promise.
@@ -24,10 +26,36 @@ ABSENT = {
 }
 """Common method → what there is nothing of in it."""
 
+# Of these a kernel takes the norm; a method that builds upon them runs the same formulas.
+FAST = ("batch", "layer", "group", "instance", "channel_layer", "rms")
+
+# For these items the formula runs anyway, or none does.
+ANYWAY = {"transforms", "masked", "empty", "meta", "onnx", "refusals", "pickled"}
+
 
 @pytest.mark.parametrize("case", cases(*problems()), ids=str)
 def test_it_holds(case: Case) -> None:
     case.check()
+
+
+@pytest.mark.skipif(kernels.MISSING is not None, reason=f"so it was above: {kernels.MISSING}")
+@pytest.mark.parametrize(
+    "case",
+    cases(*problems(*FAST), items=[item for item in contract() if item not in ANYWAY]),
+    ids=str,
+)
+def test_it_holds_where_kernels_are_switched_off(case: Case) -> None:
+    with kernels.disabled():
+        case.check()
+
+
+@pytest.mark.skipif(kernels.MISSING is not None, reason=str(kernels.MISSING))
+@pytest.mark.parametrize("name", FAST)
+def test_otherwise_a_kernel_takes_them(name: str) -> None:
+    for problem in problems(name):
+        for training in (True, False):
+            layer = problem.layer_in_use().train(training)
+            assert nk.explain(layer, problem.sample(torch.float32)).is_fast
 
 
 @pytest.mark.parametrize("name", ABSENT)
