@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 import pytest
@@ -118,6 +119,22 @@ def test_an_exported_graph_is_refused() -> None:
     with kernels.observed() as choices:
         call()
     assert {choice.refusal for choice in choices} == {"an exported graph holds the formula itself"}
+
+
+def test_a_traced_graph_holds_the_formula() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch means to give tracing up.
+        traced = torch.jit.trace(layer().eval(), torch.randn(SHAPE))
+    assert "normkit::" not in str(traced.inlined_graph)
+
+
+def test_a_derivative_by_the_formula_chooses_nothing() -> None:
+    for function, made in ALL_LAYERS.items():
+        x = torch.randn(SHAPE, requires_grad=True)
+        y = made(x)
+        with kernels.observed() as choices:
+            torch.autograd.grad(y, x, torch.ones_like(y), create_graph=True)
+        assert choices == [], function
 
 
 def test_a_switch_refuses_inside_and_may_be_nested() -> None:
