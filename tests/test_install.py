@@ -83,9 +83,8 @@ def test_without_a_compiler_it_installs_and_the_layers_run_the_formulas(
     agrees, file, explained = tells(target)
     assert agrees == "True"
     assert Path(file).is_relative_to(target)
-    assert explained == (
-        "batch_norm: the plain formula, since normkit was installed without its kernels for the "
-        "CPU; install a C++20 compiler, such as g++ 12, and install normkit again"
+    assert explained.startswith(
+        "batch_norm: the plain formula, since normkit was installed without its kernels for the CPU"
     )
 
 
