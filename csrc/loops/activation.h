@@ -59,12 +59,15 @@ NORMKIT_INLINE A activated(A z) {
 /// dz, given dy and z, one value or several; of what a pass applies itself.
 template <Kind kind, class V>
 NORMKIT_INLINE V before(const V& dy, const V& z) {
-  if constexpr (kind == Kind::relu)
+  if constexpr (kind == Kind::relu) {
     return z <= 0 ? V{} : dy;
-  else if constexpr (kind == Kind::relu6)
-    return (z > 0) & (z < 6) ? dy : V{};
-  else
+  } else if constexpr (kind == Kind::relu6) {
+    // By the nearer bend, in one comparison: of two GCC makes no vector code.
+    const V other = 6 - z, nearer = other < z ? other : z;
+    return nearer > 0 ? dy : V{};
+  } else {
     return dy;
+  }
 }
 
 /// Whether the derivative is one, of an activation with two slopes.
