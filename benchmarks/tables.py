@@ -195,6 +195,30 @@ def front_page(kept: Mapping[str, Any]) -> str:
     return markdown([*head, loss], lines) + machine(kept)
 
 
+def layers(kept: Mapping[str, Any]) -> str:
+    """How much faster layers are than PyTorch's, how far from the floor, and where least."""
+    head = ["method", "layout", "residual", "eager over normkit", "eager in place over normkit"]
+    head += ["normkit over the floor", "least: the rival's time over normkit's"]
+    lines = [
+        [
+            f"`{row['method']}`",
+            row["layout"].replace("_", "-"),
+            "yes" if row["residual"] else "no",
+            *(f"{row['over_normkit'][rival]:.2f}" for rival in ("eager", "eager_in_place")),
+            f"{row['times_floor']:.2f}",
+            f"{row['worst']['ratio']:.2f} on {'×'.join(map(str, row['worst']['shape']))}",
+        ]
+        for row in kept["summary"]
+    ]
+    machine, shapes = kept["machine"], kept["summary"][0]["shapes"]
+    told = (
+        f"{machine['processor']}, {machine['threads']} threads, torch {kept['torch']}; float32, "
+        f"{kept['act']}, forwards and backwards, a batch of {kept['batch']}; geometric means over "
+        f"{shapes} shapes of ResNet-50, of medians of {kept['rounds']} rounds."
+    )
+    return markdown(head, lines) + f"\n{told}\n"
+
+
 def lean(kept: Mapping[str, Any]) -> str:
     """What is held between forward and backward, at what price, and how exactly."""
 
@@ -224,6 +248,7 @@ TABLES: dict[str, Callable[[Any], str]] = {
     "repetitions-before": repetitions,
     "resampling": resampling,
     "harness": harness,
+    "layers": layers,
     "training_step": training_step,
     "lean": lean,
 }
