@@ -56,15 +56,21 @@ NORMKIT_INLINE A activated(A z) {
   return z;
 }
 
+/// The distance to the nearer bend of ReLU6, negative outside: one comparison tells its derivative,
+/// since of two GCC makes no vector code.
+template <class V>
+NORMKIT_INLINE V nearer_bend(const V& z) {
+  const V other = 6 - z;
+  return other < z ? other : z;
+}
+
 /// dz, given dy and z, one value or several; of what a pass applies itself.
 template <Kind kind, class V>
 NORMKIT_INLINE V before(const V& dy, const V& z) {
   if constexpr (kind == Kind::relu) {
     return z <= 0 ? V{} : dy;
   } else if constexpr (kind == Kind::relu6) {
-    // By the nearer bend, in one comparison: of two GCC makes no vector code.
-    const V other = 6 - z, nearer = other < z ? other : z;
-    return nearer > 0 ? dy : V{};
+    return nearer_bend(z) > 0 ? dy : V{};
   } else {
     return dy;
   }
@@ -74,7 +80,7 @@ NORMKIT_INLINE V before(const V& dy, const V& z) {
 template <class A>
 NORMKIT_INLINE bool is_steep(A z, Kind kind) {
   if (kind == Kind::leaky_relu) return z > A(0);
-  if (kind == Kind::relu6) return z > A(0) && z < A(6);
+  if (kind == Kind::relu6) return nearer_bend(z) > A(0);
   return !(z <= A(0));
 }
 
@@ -176,7 +182,7 @@ NORMKIT_CLONES static void differentiate(
       return;
     case Kind::relu6:
       for (int64_t i = 0; i < count; ++i)
-        z[i] = (z[i] > A(0) && z[i] < A(6)) ? upstream[i] : A(0);
+        z[i] = nearer_bend(z[i]) > A(0) ? upstream[i] : A(0);
       return;
     case Kind::silu:
       for (int64_t i = 0; i < count; ++i) {
