@@ -11,8 +11,8 @@ namespace {
 /// Statistics over the batch have no groups of channels.
 constexpr int64_t kOverBatch = 0;
 
-Rows rows_of(Shape s, int64_t groups) {
-  return groups == kOverBatch ? Rows::over_batch(s) : Rows::over_samples(s, groups);
+Matrix matrix_of(Shape s, int64_t groups) {
+  return groups == kOverBatch ? Matrix::over_batch(s) : Matrix::over_samples(s, groups);
 }
 
 Regions regions_of(Shape s, int64_t groups) {
@@ -40,7 +40,7 @@ Statistics kept_statistics(
 
 int64_t sign_words_of(const Tensor& x, int64_t groups) {
   const Shape s = shape_of(x);
-  return is_channels_last(x) ? rows_of(s, groups).all_sign_words()
+  return is_channels_last(x) ? matrix_of(s, groups).all_sign_words()
                              : regions_of(s, groups).all_sign_words();
 }
 
@@ -85,7 +85,7 @@ Normalised normalise(
     using T = decltype(type);
     const auto to = forward_of<T>(x, residual, output, signs, act);
     if (is_channels_last(x))
-      normalise_rows(rows_of(s, groups), affines.view(), eps, to, statistics, TorchThreads());
+      normalise_rows(matrix_of(s, groups), affines.view(), eps, to, statistics, TorchThreads());
     else
       normalise_planes(
           regions_of(s, groups), affines.view(), eps, to, statistics, TorchThreads());
@@ -122,7 +122,7 @@ Gradients differentiate(
           s, affines.view(), eps, from, statistics, into, TorchThreads());
     else if (is_channels_last(x))
       differentiate_rows(
-          rows_of(s, groups), affines.view(), eps, from, statistics, into, TorchThreads());
+          matrix_of(s, groups), affines.view(), eps, from, statistics, into, TorchThreads());
     else
       differentiate_planes(
           regions_of(s, groups), affines.view(), eps, from, statistics, into, TorchThreads());

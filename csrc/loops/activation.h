@@ -22,15 +22,15 @@ struct Activation {
 
 // The comparisons are the ones that let a NaN through, as PyTorch's do.
 
-template <class A>
-NORMKIT_INLINE A relu(A z) {
-  return z <= A(0) ? A(0) : z;
+template <class V>
+NORMKIT_INLINE V relu(const V& z) {
+  return z <= 0 ? V{} : z;
 }
 
-template <class A>
-NORMKIT_INLINE A relu6(A z) {
-  const A positive = relu(z);
-  return positive >= A(6) ? A(6) : positive;
+template <class V>
+NORMKIT_INLINE V relu6(const V& z) {
+  const V positive = relu(z);
+  return positive >= 6 ? V{} + 6 : positive;
 }
 
 /// What a pass applies itself: none, relu or relu6; the others have loops of their own.
@@ -49,8 +49,8 @@ NORMKIT_INLINE void with_kind(Kind kind, const F& f) {
     f(std::integral_constant<Kind, Kind::none>());
 }
 
-template <Kind kind, class A>
-NORMKIT_INLINE A activated(A z) {
+template <Kind kind, class V>
+NORMKIT_INLINE V activated(const V& z) {
   if constexpr (kind == Kind::relu) return relu(z);
   if constexpr (kind == Kind::relu6) return relu6(z);
   return z;

@@ -11,4 +11,5 @@
 #endif
 
 // What is called inside a loop must become part of the clone that holds the loop.
-#define NORMKIT_INLINE inline __attribute__((always_inline))
+#define NORMKIT_INLINED __attribute__((always_inline))
+#define NORMKIT_INLINE inline NORMKIT_INLINED

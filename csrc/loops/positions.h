@@ -6,6 +6,7 @@
 
 #include <vector>
 
+#include "column_runs.h"
 #include "rows.h"
 
 namespace normkit {
@@ -110,6 +111,10 @@ struct StretchStandard {
       const T* x, Shape s, int64_t length, double eps, Centred centred) {
     alignas(64) A buffer[kRun];
     left_unset(buffer, centre, scale, shift, first, second, mean, squares);
+    const auto of_channel = [&](int64_t c) {
+      return Strided<const A>{loaded(x + c * s.positions, buffer, length), 0};
+    };
+    std::fill_n(centre, length, A(0));
     std::fill_n(first, length, A(0));
     std::fill_n(second, length, A(0));
     std::fill_n(mean, length, 0.0);
@@ -117,15 +122,13 @@ struct StretchStandard {
     for (int64_t c = 0; c < s.channels; c += kRowsOfBlock) {
       const int64_t end = std::min(c + kRowsOfBlock, s.channels);
       const double rows = static_cast<double>(end - c);
-      std::fill_n(centre, length, A(0));
-      if (centred == Centred::yes) {
+      if (centred == Centred::yes && c == 0) {
         for (int64_t i = c; i < end; ++i)
-          add_row(loaded(x + i * s.positions, buffer, length), first, length);
+          add_rows<1>(of_channel(i), first, length);
         means_of_sums(first, centre, rows, length);
       }
       for (int64_t i = c; i < end; ++i)
-        add_centred_row(
-            loaded(x + i * s.positions, buffer, length), centre, first, second, length);
+        add_centred_rows<1>(of_channel(i), centre, first, second, length);
       if (centred == Centred::yes) {
         take_in(centre, first, second, rows, static_cast<double>(c), mean, squares, length);
       } else {
@@ -185,27 +188,25 @@ void differentiate_positions(
   const int64_t size = stretches.share(), count = ceil_divided(stretches.count(), size);
   std::vector<ChannelSums> of_parts(count, ChannelSums(0));
   const auto stretch = [&](int64_t i, StretchStandard<A>& by, ChannelSums& sums) {
-    alignas(64) A values[kRun], upstream[kRun], place[kRun], added[kRun], result[kRun];
-    left_unset(values, upstream, place, added, result);
+    alignas(64) A values[kRun], upstream[kRun], place[kRun], result[kRun];
+    left_unset(values, upstream, place, result);
     alignas(64) A mean[kRun] = {}, product[kRun] = {};
     const int64_t start = stretches.start(i), n = stretches.length_of(i);
     by.take(from.input + start, shape, n, eps, centred);
-    const auto before = [&](int64_t c, const A* x, A* where) -> const A* {
-      const int64_t at = start + c * shape.positions;
-      const A* dy = loaded(from.upstream + at, upstream, n);
-      if (from.act.kind == Kind::none || from.in_pass() != Kind::none) return dy;
-      const A* residual = from.residual ? loaded(from.residual + at, added, n) : nullptr;
-      normalise_stretch<Kind::none>(
-          x, residual, where, by.centre, by.scale, by.shift, static_cast<A>(affines.weight[c]),
-          static_cast<A>(affines.bias[c]), n);
-      differentiate(from.act, dy, where, n);
-      return where;
+    const auto before_activation_of = [&](int64_t c, const A* x, A* where) {
+      return before_activation(
+          from, start + c * shape.positions, 0, n, upstream, where,
+          [&](const A* residual, A* z) {
+            normalise_stretch<Kind::none>(
+                x, residual, z, by.centre, by.scale, by.shift,
+                static_cast<A>(affines.weight[c]), static_cast<A>(affines.bias[c]), n);
+          });
     };
     for (int64_t c = 0; c < shape.channels; ++c) {
       const int64_t at = start + c * shape.positions;
       const A* x = loaded(from.input + at, values, n);
       A* where = from.of_residual ? workplace(from.of_residual + at, place) : place;
-      const A* dz = before(c, x, where);
+      const A* dz = before_activation_of(c, x, where);
       if (from.of_residual) store(dz, from.of_residual + at, n);
       with_kind(from.in_pass(), [&](auto kind) {
         const Sums more = products_of_stretch<kind>(
@@ -225,7 +226,7 @@ void differentiate_positions(
       const int64_t at = start + c * shape.positions;
       const A* x = loaded(from.input + at, values, n);
       const A* dz = from.of_residual ? loaded(from.of_residual + at, upstream, n)
-                                     : before(c, x, place);
+                                     : before_activation_of(c, x, place);
       A* dx = workplace(from.of_input + at, result);
       with_kind(from.in_pass(), [&](auto kind) {
         input_gradient_of_stretch<kind>(

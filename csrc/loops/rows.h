@@ -6,7 +6,9 @@
 
 #include <vector>
 
-#include "columns.h"
+#include "channel_sums.h"
+#include "matrix.h"
+#include "upstream.h"
 
 namespace normkit {
 
@@ -163,23 +165,6 @@ void normalise_each_row(
   });
 }
 
-/// dz = dy · act′(z) of a run: dy itself, or computed into `place`.
-template <class T>
-NORMKIT_INLINE const computed<T>* before_activation_of_run(
-    int64_t at, int64_t j, int64_t n, const Standard<computed<T>>& by,
-    const RowAffine<computed<T>>& affine, const Backward<T>& from, const computed<T>* x,
-    computed<T>* upstream, computed<T>* place) {
-  using A = computed<T>;
-  const A* dy = loaded(from.upstream + at, upstream, n);
-  if (from.act.kind == Kind::none || from.in_pass() != Kind::none) return dy;
-  alignas(64) A added[kRun];
-  left_unset(added);
-  const A* residual = from.residual ? loaded(from.residual + at, added, n) : nullptr;
-  normalise_run<Kind::none>(x, residual, place, by, &affine.weight[j], &affine.bias[j], n);
-  differentiate(from.act, dy, place, n);
-  return place;
-}
-
 /// The gradients of each of `rows` rows.
 template <class T, class Parallel>
 void differentiate_each_row(
@@ -194,6 +179,14 @@ void differentiate_each_row(
     std::vector<A> of_weight(width), of_bias(width);
     alignas(64) A values[kRun], upstream[kRun], place[kRun], result[kRun];
     left_unset(values, upstream, place, result);
+    const auto before_activation_of = [&](int64_t at, int64_t j, int64_t n, const A* x,
+                                          const Standard<A>& by, A* where) {
+      return before_activation(
+          from, at, 0, n, upstream, where, [&](const A* residual, A* z) {
+            normalise_run<Kind::none>(
+                x, residual, z, by, &affine.weight[j], &affine.bias[j], n);
+          });
+    };
     for (int64_t row = begin; row < end; ++row) {
       const int64_t start = row * width;
       const Standard<A> by = standard_of_row(from.input + start, width, eps, centred);
@@ -202,8 +195,7 @@ void differentiate_each_row(
         const int64_t at = start + j;
         const A* x = loaded(from.input + at, values, n);
         A* where = from.of_residual ? workplace(from.of_residual + at, place) : place;
-        const A* dz =
-            before_activation_of_run(at, j, n, by, affine, from, x, upstream, where);
+        const A* dz = before_activation_of(at, j, n, x, by, where);
         if (from.of_residual) store(dz, from.of_residual + at, n);
         with_kind(from.in_pass(), [&](auto kind) {
           const Sums more = products_of_run<kind>(
@@ -227,7 +219,7 @@ void differentiate_each_row(
         const A* dz =
             from.of_residual
                 ? loaded(from.of_residual + at, upstream, n)
-                : before_activation_of_run(at, j, n, by, affine, from, x, upstream, place);
+                : before_activation_of(at, j, n, x, by, place);
         A* dx = workplace(from.of_input + at, result);
         with_kind(from.in_pass(), [&](auto kind) {
           input_gradient_of_run<kind>(

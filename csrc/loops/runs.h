@@ -9,8 +9,8 @@ namespace normkit {
 
 /// Buffers of a run are not set. A build for tests defines NORMKIT_POISON_SCRATCH: then they are NaN,
 /// so that it shows where one is read that was not written.
-template <class... A>
-NORMKIT_INLINE void left_unset([[maybe_unused]] A (&... buffers)[kRun]) {
+template <class... Buffer>
+NORMKIT_INLINE void left_unset([[maybe_unused]] Buffer&... buffers) {
 #if defined(NORMKIT_POISON_SCRATCH)
   (std::memset(buffers, 0xff, sizeof buffers), ...);
 #endif

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "activation.h"
+#include "lanes.h"
 
 namespace normkit {
 
@@ -57,22 +58,14 @@ NORMKIT_CLONES static void keep_signs(Kind kind, const A* z, uint32_t* words, in
   }
 }
 
-/// The bits of a value.
+/// Integers as wide as A.
 template <class A>
-struct BitsOf;
-template <>
-struct BitsOf<float> {
-  using type = int32_t;
-};
-template <>
-struct BitsOf<double> {
-  using type = int64_t;
-};
+using Bits = std::conditional_t<sizeof(A) == 4, uint32_t, uint64_t>;
 
 /// The value where `mask` is all ones, zero where it is none, whatever the value is.
 template <class A>
-NORMKIT_INLINE A masked(A value, typename BitsOf<A>::type mask) {
-  typename BitsOf<A>::type bits;
+NORMKIT_INLINE A masked(A value, Bits<A> mask) {
+  Bits<A> bits;
   std::memcpy(&bits, &value, sizeof bits);
   bits &= mask;
   std::memcpy(&value, &bits, sizeof bits);
@@ -83,11 +76,10 @@ template <bool flat, class A>
 NORMKIT_INLINE void differentiate_group(
     const uint32_t* __restrict bits, A low_slope, const A* __restrict upstream,
     A* __restrict result, int64_t count) {
-  using Bits = typename BitsOf<A>::type;
   each_bit(count, [&](int64_t start, int64_t bit, auto length) {
     for (int64_t w = 0; w < length; ++w) {
       // Masks, since GCC makes no vector code of a choice by a bit.
-      const Bits steep = -static_cast<Bits>((bits[w] >> bit) & 1);
+      const Bits<A> steep = -static_cast<Bits<A>>((bits[w] >> bit) & 1);
       const A dy = upstream[start + w];
       result[start + w] =
           flat ? masked(dy, steep) : masked(dy, steep) + masked(dy * low_slope, ~steep);
@@ -108,6 +100,35 @@ NORMKIT_CLONES static void differentiate_by_signs(
     else
       differentiate_group<false>(group, low_slope, upstream + i, result + i, n);
   }
+}
+
+/// The words of a group, for lanes of its values.
+template <class A>
+struct SignLanes {
+  Lanes<Bits<A>> words;
+
+  NORMKIT_INLINE explicit SignLanes(const uint32_t* group) {
+    for (int64_t lane = 0; lane < kLanes<A>; ++lane) words[lane] = group[lane % kWords];
+  }
+
+  /// dz of the lanes from value i of the group on.
+  template <bool flat>
+  NORMKIT_INLINE Lanes<A> differentiate(const Lanes<A>& dy, A low_slope, int64_t i) const {
+    Lanes<Bits<A>> set;
+    for (int64_t lane = 0; lane < kLanes<A>; ++lane) set[lane] = Bits<A>{1} << lane / kWords;
+    const auto steep = (words & set << static_cast<Bits<A>>(i / kWords)) != 0;
+    if constexpr (flat)
+      return steep ? dy : Lanes<A>{};
+    else
+      return steep ? dy : dy * low_slope;
+  }
+};
+
+/// dz of value i of a group.
+template <bool flat, class A>
+NORMKIT_INLINE A differentiate_by_sign(const uint32_t* group, A dy, A low_slope, int64_t i) {
+  const bool steep = group[i % kWords] >> i / kWords & 1;
+  return steep ? dy : (flat ? A(0) : dy * low_slope);
 }
 
 }  // namespace normkit

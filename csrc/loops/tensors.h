@@ -64,6 +64,10 @@ struct Backward {
   Kind in_pass() const {
     return signs || residual || of_residual ? Kind::none : normkit::in_pass(act.kind);
   }
+  /// Whether dz is to be made of dy before a pass.
+  bool has_step_of_activation() const {
+    return act.kind != Kind::none && in_pass() == Kind::none;
+  }
 };
 
 }  // namespace normkit

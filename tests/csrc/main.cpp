@@ -139,13 +139,13 @@ Regions regions_of(const Method& m) {
                                 : Regions::over_batch(m.shape);
 }
 
-Rows rows_of(const Method& m) {
-  return m.over == Over::groups ? Rows::over_samples(m.shape, m.groups)
-                                : Rows::over_batch(m.shape);
+Matrix matrix_of(const Method& m) {
+  return m.over == Over::groups ? Matrix::over_samples(m.shape, m.groups)
+                                : Matrix::over_batch(m.shape);
 }
 
 int64_t words_of(const Method& m) {
-  return m.layout == Layout::planes ? regions_of(m).all_sign_words() : rows_of(m).all_sign_words();
+  return m.layout == Layout::planes ? regions_of(m).all_sign_words() : matrix_of(m).all_sign_words();
 }
 
 template <class T>
@@ -193,8 +193,8 @@ void run(const Call& call, Inputs<T>& in, Outputs<T>& out, const Threads& thread
     normalise_planes(regions_of(m), affines, kEps, to, statistics, threads);
     differentiate_planes(regions_of(m), affines, kEps, from, statistics, into, threads);
   } else {
-    normalise_rows(rows_of(m), affines, kEps, to, statistics, threads);
-    differentiate_rows(rows_of(m), affines, kEps, from, statistics, into, threads);
+    normalise_rows(matrix_of(m), affines, kEps, to, statistics, threads);
+    differentiate_rows(matrix_of(m), affines, kEps, from, statistics, into, threads);
   }
 }
 
