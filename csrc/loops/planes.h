@@ -3,109 +3,24 @@
 
 #include <vector>
 
-#include "runs.h"
-#include "tensors.h"
+#include "regions.h"
 
 namespace normkit {
 
-/// Which planes share mean and variance.
-struct Regions {
-  int64_t count;       // how many means and variances there are
-  int64_t planes;      // in each
-  int64_t positions;   // in a plane
-  int64_t region_step;  // from a region to the next, in values
-  int64_t plane_step;   // from a plane of a region to its next
-  int64_t groups;       // the first channel of region r is (r mod groups) · group_step,
-  int64_t group_step;
-  int64_t channel_step;  // and that of its plane k is k · channel_step further
-
-  /// The same regions of one long plane each, where their planes lie side by side.
-  Regions joined() const {
-    if (plane_step != positions) return *this;
-    return {count, 1, planes * positions, region_step, planes * positions, groups, group_step,
-            channel_step};
-  }
-  int64_t channel(int64_t region, int64_t plane) const {
-    return region % groups * group_step + plane * channel_step;
-  }
-  int64_t offset(int64_t region, int64_t plane) const {
-    return region * region_step + plane * plane_step;
-  }
-  int64_t all_sign_words() const { return count * planes * sign_words(positions); }
-  double values() const { return static_cast<double>(planes) * static_cast<double>(positions); }
-
-  /// A region for each channel, of its planes in all samples.
-  static Regions over_batch(Shape s) {
-    return {s.channels, s.samples, s.positions, s.positions, s.channels * s.positions,
-            s.channels, 1, 0};
-  }
-  /// A region for each group of channels of each sample.
-  static Regions over_samples(Shape s, int64_t groups) {
-    const int64_t size = s.channels / groups;
-    return {s.samples * groups, size, s.positions, size * s.positions, s.positions,
-            groups, size, 1};
-  }
-};
-
-/// Adjacent regions that one thread works on, so many that what it reads twice stays in its cache.
-constexpr int64_t kTile = 64 * 1024;
-
-/// Values of a region whose mean is taken before they are squared, while they are in the cache.
-constexpr int64_t kBlock = 16 * 1024;
-
-/// Less is not worth another thread.
-constexpr int64_t kShare = 16 * 1024;
-
-inline int64_t regions_of_tile(const Regions& r) {
-  const int64_t values = std::max<int64_t>(r.planes * r.positions, 1);
-  const int64_t most = std::max<int64_t>(kTile / values, 1);
-  return std::min(most, std::max(ceil_divided(kShare, values), r.count / 64));
+/// The most values of a run: more where it needs no buffers, and so are fewer calls.
+template <class T>
+constexpr int64_t longest_run(bool needs_buffers) {
+  return needs_buffers || !std::is_same_v<T, computed<T>> ? kRun : 8 * kRun;
 }
 
-/// The planes [first, last) of a region, and of each the positions [from, to).
-struct Block {
-  int64_t first, last, from, to;
-
-  double values() const {
-    return static_cast<double>(last - first) * static_cast<double>(to - from);
-  }
-};
-
-inline std::vector<Block> blocks_of(const Regions& r) {
-  std::vector<Block> blocks;
-  blocks.reserve(ceil_divided(r.planes * r.positions, kBlock));
-  const int64_t planes = std::max<int64_t>(kBlock / std::max<int64_t>(r.positions, 1), 1);
-  for (int64_t k = 0; k < r.planes; k += planes)
-    for (int64_t p = 0; p < r.positions; p += kBlock)
-      blocks.push_back(
-          {k, std::min(k + planes, r.planes), p, std::min(p + kBlock, r.positions)});
-  return blocks;
+/// Signs lie by runs, so these are as long forward as backward.
+template <class T>
+int64_t longest_run(const Forward<T>& to) {
+  return longest_run<T>(to.signs != nullptr);
 }
-
-/// Calls f(region, plane) for the planes [first, last) of the regions [begin, end), as they lie.
-template <class F>
-NORMKIT_INLINE void as_they_lie(
-    const Regions& r, int64_t begin, int64_t end, int64_t first, int64_t last, const F& f) {
-  if (r.plane_step < r.region_step) {
-    for (int64_t region = begin; region < end; ++region)
-      for (int64_t k = first; k < last; ++k) f(region, k);
-  } else {
-    for (int64_t k = first; k < last; ++k)
-      for (int64_t region = begin; region < end; ++region) f(region, k);
-  }
-}
-
-/// The same, the planes that lie last first: what was read last is still in the cache.
-template <class F>
-NORMKIT_INLINE void as_they_lie_reversed(
-    const Regions& r, int64_t begin, int64_t end, int64_t first, int64_t last, const F& f) {
-  if (r.plane_step < r.region_step) {
-    for (int64_t region = end; region-- > begin;)
-      for (int64_t k = first; k < last; ++k) f(region, k);
-  } else {
-    for (int64_t k = last; k-- > first;)
-      for (int64_t region = begin; region < end; ++region) f(region, k);
-  }
+template <class T>
+int64_t longest_run(const Backward<T>& from) {
+  return longest_run<T>(from.act.kind != Kind::none && from.in_pass() == Kind::none);
 }
 
 /// The moments of the values of a block, for each of the regions [begin, end).
@@ -116,170 +31,140 @@ void moments_of_block(
   using A = computed<T>;
   alignas(64) A buffer[kRun];
   left_unset(buffer);
-  const int64_t length = block.to - block.from;
   std::vector<Sums> sums(end - begin);
-  const auto each_run = [&](const auto& f) {
-    as_they_lie(r, begin, end, block.first, block.last, [&](int64_t region, int64_t k) {
-      const T* plane = x + r.offset(region, k) + block.from;
-      in_runs(length, [&](int64_t i, int64_t n) {
-        f(region - begin, loaded(plane + i, buffer, n), n);
+  const auto each = [&](const auto& f) {
+    each_stretch(r, begin, end, block.first, block.last, [&](const Stretch& stretch) {
+      each_run(r, stretch, longest_run<T>(false), block.from, block.to, [&](const Run& run) {
+        f(loaded(x + run.offset, buffer, run.planes.values()), run.entry - begin, run);
       });
     });
   };
-  each_run([&](int64_t i, const A* run, int64_t n) { sums[i].first += total(run, n); });
+  each([&](const A* values, int64_t i, const Run& run) {
+    add_totals(values, &sums[i], run.planes);
+  });
   std::vector<A> centre(end - begin);
   for (int64_t i = 0; i < end - begin; ++i) {
     centre[i] = static_cast<A>(sums[i].first / block.values());
     sums[i] = {};
   }
-  each_run([&](int64_t i, const A* run, int64_t n) {
-    const Sums more = centred_sums(run, centre[i], n);
-    sums[i].first += more.first;
-    sums[i].second += more.second;
+  each([&](const A* values, int64_t i, const Run& run) {
+    add_centred_sums(values, &centre[i], &sums[i], run.planes);
   });
   for (int64_t i = 0; i < end - begin; ++i)
     result[i] = Moments::around(centre[i], sums[i], block.values());
 }
 
-/// What the passes over a plane need to know of it.
-template <class A>
-struct Plane {
-  int64_t offset;  // of its first value
-  Affine<A> affine;
-
-  /// Where its signs are.
-  int64_t signs(int64_t positions) const { return offset / positions * sign_words(positions); }
-};
-
-/// Something for each plane of each region; or for each region, where its planes are of one channel.
-template <class V>
-struct ForPlanes {
-  int64_t distinct;
-  std::vector<V> values;
-
-  explicit ForPlanes(const Regions& r)
-      : distinct(r.channel_step == 0 ? 1 : r.planes), values(r.count * distinct) {}
-
-  V& at(int64_t region, int64_t k) { return values[distinct == 1 ? region : region * distinct + k]; }
-
-  /// Sets those of a region to f(plane).
-  template <class F>
-  void set(int64_t region, const F& f) {
-    for (int64_t k = 0; k < distinct; ++k) at(region, k) = f(k);
-  }
-};
-
 template <class T>
-void normalise_plane(
-    const Plane<computed<T>>& plane, int64_t positions, const Forward<T>& to) {
+void normalise_run(const Run& run, const Affine<computed<T>>* by, const Forward<T>& to) {
   using A = computed<T>;
   alignas(64) A values[kRun], added[kRun], place[kRun];
   left_unset(values, added, place);
-  in_runs(positions, [&](int64_t i, int64_t n) {
-    const int64_t at = plane.offset + i;
-    const A* x = loaded(to.input + at, values, n);
-    const A* residual = to.residual ? loaded(to.residual + at, added, n) : nullptr;
-    A* z = workplace(to.output + at, place);
-    with_kind(to.act.kind, [&](auto kind) {
-      scale_and_shift<kind>(x, residual, z, plane.affine, n);
-    });
-    if (to.signs)
-      keep_signs(to.act.kind, z, to.signs + plane.signs(positions) + sign_words(i), n);
-    if (in_pass(to.act.kind) == Kind::none) activate(to.act, z, n);
-    store(z, to.output + at, n);
-  });
+  const int64_t at = run.offset, n = run.planes.values();
+  const A* x = loaded(to.input + at, values, n);
+  const A* residual = to.residual ? loaded(to.residual + at, added, n) : nullptr;
+  A* z = workplace(to.output + at, place);
+  with_kind(to.act.kind, [&](auto kind) { scale_and_shift<kind>(x, residual, z, by, run.planes); });
+  if (to.signs) keep_signs(to.act.kind, z, to.signs + run.signs, n);
+  if (in_pass(to.act.kind) == Kind::none) activate(to.act, z, n);
+  store(z, to.output + at, n);
 }
 
 /// dz = dy · act′(z) of a run: dy itself, or computed into `place`.
 template <class T>
 NORMKIT_INLINE const computed<T>* before_activation(
-    const Plane<computed<T>>& plane, int64_t positions, const Backward<T>& from, int64_t i,
-    int64_t n, const computed<T>* x, computed<T>* upstream, computed<T>* place) {
+    const Run& run, const Affine<computed<T>>* by, const Backward<T>& from,
+    const computed<T>* x, computed<T>* upstream, computed<T>* place) {
   using A = computed<T>;
-  const int64_t at = plane.offset + i;
+  const int64_t at = run.offset, n = run.planes.values();
   const A* dy = loaded(from.upstream + at, upstream, n);
   if (from.act.kind == Kind::none || from.in_pass() != Kind::none) return dy;
   if (from.signs) {
     differentiate_by_signs(
-        from.signs + plane.signs(positions) + sign_words(i),
-        static_cast<A>(from.act.low_slope()), dy, place, n);
+        from.signs + run.signs, static_cast<A>(from.act.low_slope()), dy, place, n);
     return place;
   }
   alignas(64) A added[kRun];
   left_unset(added);
   const A* residual = from.residual ? loaded(from.residual + at, added, n) : nullptr;
-  scale_and_shift<Kind::none>(x, residual, place, plane.affine, n);
+  scale_and_shift<Kind::none>(x, residual, place, by, run.planes);
   differentiate(from.act, dy, place, n);
   return place;
 }
 
-/// The sums of dz and dz · (x − mean) of a plane; dz is written where the residual's gradient goes.
+/// Adds the sums of dz and dz · (x − centre) of each plane; dz is written where the residual's
+/// gradient goes.
 template <class T>
-Sums products_of_plane(
-    const Plane<computed<T>>& plane, double mean, int64_t positions, const Backward<T>& from) {
+void add_products_of_run(
+    const Run& run, const Affine<computed<T>>* by, const Backward<T>& from, Sums* sums) {
   using A = computed<T>;
   alignas(64) A values[kRun], upstream[kRun], place[kRun];
   left_unset(values, upstream, place);
-  Sums sums;
-  in_runs(positions, [&](int64_t i, int64_t n) {
-    const int64_t at = plane.offset + i;
-    const A* x = loaded(from.input + at, values, n);
-    A* where = from.of_residual ? workplace(from.of_residual + at, place) : place;
-    const A* dz = before_activation(plane, positions, from, i, n, x, upstream, where);
-    if (from.of_residual) store(dz, from.of_residual + at, n);
-    with_kind(from.in_pass(), [&](auto kind) {
-      const Sums more = products<kind>(dz, x, plane.affine, n);
-      sums.first += more.first;
-      sums.second += more.second;
-    });
-  });
-  sums.second -= (mean - static_cast<double>(plane.affine.centre)) * sums.first;
-  return sums;
+  const int64_t at = run.offset, n = run.planes.values();
+  const A* x = loaded(from.input + at, values, n);
+  A* where = from.of_residual ? workplace(from.of_residual + at, place) : place;
+  const A* dz = before_activation(run, by, from, x, upstream, where);
+  if (from.of_residual) store(dz, from.of_residual + at, n);
+  with_kind(from.in_pass(), [&](auto kind) { add_products<kind>(dz, x, by, sums, run.planes); });
 }
 
 template <class T>
-void input_gradient_of_plane(
-    const Plane<computed<T>>& plane, int64_t positions, const Backward<T>& from,
-    InputGradient<computed<T>> by) {
+void differentiate_run(
+    const Run& run, const Affine<computed<T>>* affines, const InputGradient<computed<T>>* by,
+    const Backward<T>& from) {
   using A = computed<T>;
   alignas(64) A values[kRun], upstream[kRun], place[kRun], result[kRun];
   left_unset(values, upstream, place, result);
-  in_runs(positions, [&](int64_t i, int64_t n) {
-    const int64_t at = plane.offset + i;
-    const A* x = loaded(from.input + at, values, n);
-    const A* dz = from.of_residual
-                      ? loaded(from.of_residual + at, upstream, n)
-                      : before_activation(plane, positions, from, i, n, x, upstream, place);
-    A* dx = workplace(from.of_input + at, result);
-    with_kind(from.in_pass(), [&](auto kind) {
-      input_gradient<kind>(dz, x, dx, plane.affine, by, n);
-    });
-    store(dx, from.of_input + at, n);
+  const int64_t at = run.offset, n = run.planes.values();
+  const A* x = loaded(from.input + at, values, n);
+  const A* dz = from.of_residual ? loaded(from.of_residual + at, upstream, n)
+                                 : before_activation(run, affines, from, x, upstream, place);
+  A* dx = workplace(from.of_input + at, result);
+  with_kind(from.in_pass(), [&](auto kind) {
+    input_gradient<kind>(dz, x, dx, affines, by, run.planes);
   });
+  store(dx, from.of_input + at, n);
 }
 
-/// Whether there are too few regions for all threads to work on regions of their own.
-inline bool has_few_regions(const Regions& r) {
-  return ceil_divided(r.count, regions_of_tile(r)) < 8 &&
-         static_cast<double>(r.count) * r.values() > 8.0 * kTile;
-}
+/// What a region has in common, and how its planes are scaled and shifted.
+template <class A>
+struct Scaling {
+  const Regions& regions;
+  const Affines& given;
+  ForPlanes<Affine<A>> affines;
+  std::vector<double> reciprocals;
 
-/// Calls f(region, plane) for all, from several threads.
-template <class Parallel, class F>
-void each_plane(const Regions& r, const Parallel& parallel, const F& f) {
-  parallel(r.count * r.planes, std::max<int64_t>(kBlock / std::max<int64_t>(r.positions, 1), 1),
-           [&](int64_t begin, int64_t end) {
-             for (int64_t i = begin; i < end; ++i) f(i / r.planes, i % r.planes);
-           });
-}
+  Scaling(const Regions& r, const Affines& affines)
+      : regions(r), given(affines), affines(r), reciprocals(r.count) {}
 
-/// Calls f(begin, end) for tiles of regions, from several threads.
-template <class Parallel, class F>
-void each_tile(const Regions& r, const Parallel& parallel, const F& f) {
-  const int64_t width = regions_of_tile(r);
-  parallel(ceil_divided(r.count, width), 1, [&](int64_t first, int64_t last) {
-    for (int64_t tile = first; tile < last; ++tile)
-      f(tile * width, std::min(tile * width + width, r.count));
+  void set(int64_t region, double mean, double variance, double eps) {
+    const double reciprocal = reciprocal_root(variance, eps);
+    const int64_t first = regions.first_channel(region);
+    reciprocals[region] = reciprocal;
+    Affine<A>* by = affines.of(region);
+    for (int64_t k = 0; k < affines.distinct; ++k)
+      by[k] = given.affine_of<A>(first + k, mean, reciprocal);
+  }
+
+  /// The sums of dz and dz · (x − mean) of a plane, given those of dz and dz · (x − centre).
+  Sums about_mean(int64_t region, double mean, Sums sums) {
+    const double rest = mean - static_cast<double>(affines.of(region)->centre);
+    return {sums.first, sums.second - rest * sums.first};
+  }
+  /// The gradients of β and γ.
+  Sums gradients(int64_t region, Sums about_mean) const {
+    return {about_mean.first, about_mean.second * reciprocals[region]};
+  }
+};
+
+/// Adds the gradients of γ and β of all planes, of each channel by one thread.
+template <class Parallel>
+void add_gradients(
+    const Regions& r, const std::vector<Sums>& of_planes, AffineGradients into,
+    const Parallel& parallel) {
+  const int64_t samples = r.all_planes() / r.channels;
+  parallel(r.channels, ceil_divided(kShare, samples), [&](int64_t begin, int64_t end) {
+    for (int64_t n = 0; n < samples; ++n)
+      for (int64_t c = begin; c < end; ++c) into.add(c, of_planes[n * r.channels + c], 1);
   });
 }
 
@@ -291,17 +176,16 @@ void normalise_planes(
   using A = computed<T>;
   const Regions joined = r.joined();
   const std::vector<Block> blocks = blocks_of(joined);
-  ForPlanes<Affine<A>> by(r);
+  Scaling<A> scaling(r, affines);
   const auto keep = [&](int64_t region, const Moments& moments) {
     statistics.mean[region] = moments.mean;
     statistics.variance[region] = moments.variance();
-    const double reciprocal = reciprocal_root(moments.variance(), eps);
-    by.set(region, [&](int64_t k) {
-      return affines.affine_of<A>(r.channel(region, k), moments.mean, reciprocal);
-    });
+    scaling.set(region, moments.mean, moments.variance(), eps);
   };
-  const auto normalise = [&](int64_t region, int64_t k) {
-    normalise_plane<T>({r.offset(region, k), by.at(region, k)}, r.positions, to);
+  const auto normalise = [&](const Stretch& stretch) {
+    each_run(r, stretch, longest_run(to), [&](const Run& run) {
+      normalise_run(run, scaling.affines.of(run), to);
+    });
   };
   if (has_few_regions(r)) {
     const int64_t count = static_cast<int64_t>(blocks.size());
@@ -316,17 +200,18 @@ void normalise_planes(
       for (int64_t i = 0; i < count; ++i) whole.add(parts[region * count + i]);
       keep(region, whole);
     }
-    each_plane(r, parallel, normalise);
+    each_part(r, parallel, normalise);
     return;
   }
   each_tile(r, parallel, [&](int64_t begin, int64_t end) {
     std::vector<Moments> whole(end - begin), part(end - begin);
-    for (const Block& block : blocks) {
-      moments_of_block(joined, to.input, block, begin, end, part.data());
+    moments_of_block(joined, to.input, blocks[0], begin, end, whole.data());
+    for (size_t block = 1; block < blocks.size(); ++block) {
+      moments_of_block(joined, to.input, blocks[block], begin, end, part.data());
       for (int64_t i = 0; i < end - begin; ++i) whole[i].add(part[i]);
     }
     for (int64_t region = begin; region < end; ++region) keep(region, whole[region - begin]);
-    as_they_lie_reversed(r, begin, end, 0, r.planes, normalise);
+    each_stretch_reversed(r, begin, end, normalise);
   });
 }
 
@@ -336,66 +221,53 @@ void differentiate_planes(
     const Regions& r, const Affines& affines, double eps, const Backward<T>& from,
     Statistics statistics, AffineGradients into, const Parallel& parallel) {
   using A = computed<T>;
-  std::vector<Sums> of_planes(r.count * r.planes);
-  ForPlanes<Affine<A>> by(r);
-  std::vector<InputGradient<A>> gradient(r.count);
+  std::vector<Sums> of_planes(r.all_planes());
+  Scaling<A> scaling(r, affines);
+  ForPlanes<InputGradient<A>> gradients(r);
   const auto prepare = [&](int64_t region) {
-    const double reciprocal = reciprocal_root(statistics.variance[region], eps);
-    by.set(region, [&](int64_t k) {
-      return affines.affine_of<A>(r.channel(region, k), statistics.mean[region], reciprocal);
+    scaling.set(region, statistics.mean[region], statistics.variance[region], eps);
+  };
+  const auto sum = [&](const Stretch& stretch) {
+    each_run(r, stretch, longest_run(from), [&](const Run& run) {
+      add_products_of_run(run, scaling.affines.of(run), from, &of_planes[run.plane]);
     });
   };
-  const auto sum = [&](int64_t region, int64_t k) {
-    of_planes[region * r.planes + k] = products_of_plane<T>(
-        {r.offset(region, k), by.at(region, k)}, statistics.mean[region], r.positions, from);
+  const auto put_together = [&](int64_t begin, int64_t end) {
+    std::vector<Sums> all(end - begin);
+    as_they_lie(r, begin, end, [&](int64_t region, int64_t k) {
+      Sums& of_plane = of_planes[r.plane(region, k)];
+      const Sums sums = scaling.about_mean(region, statistics.mean[region], of_plane);
+      of_plane = scaling.gradients(region, sums);
+      const double gamma = affines.weight[r.first_channel(region) + k * r.channel_step()];
+      all[region - begin].first += gamma * sums.first;
+      all[region - begin].second += gamma * sums.second;
+    });
+    for (int64_t region = begin; region < end; ++region)
+      std::fill_n(
+          gradients.of(region), gradients.distinct,
+          InputGradient<A>::of(
+              statistics.mean[region], scaling.reciprocals[region], all[region - begin],
+              r.values()));
   };
-  const auto put_together = [&](int64_t region) {
-    const double reciprocal = reciprocal_root(statistics.variance[region], eps);
-    Sums sums;
-    for (int64_t k = 0; k < r.planes; ++k) {
-      const double gamma = affines.weight[r.channel(region, k)];
-      sums.first += gamma * of_planes[region * r.planes + k].first;
-      sums.second += gamma * of_planes[region * r.planes + k].second;
-    }
-    gradient[region] =
-        InputGradient<A>::of(statistics.mean[region], reciprocal, sums, r.values());
-  };
-  const auto differentiate = [&](int64_t region, int64_t k) {
-    input_gradient_of_plane<T>(
-        {r.offset(region, k), by.at(region, k)}, r.positions, from, gradient[region]);
+  const auto differentiate = [&](const Stretch& stretch) {
+    each_run(r, stretch, longest_run(from), [&](const Run& run) {
+      differentiate_run(run, scaling.affines.of(run), gradients.of(run), from);
+    });
   };
   if (has_few_regions(r)) {
     for (int64_t region = 0; region < r.count; ++region) prepare(region);
-    each_plane(r, parallel, sum);
-    if (from.of_input) {
-      for (int64_t region = 0; region < r.count; ++region) put_together(region);
-      each_plane(r, parallel, differentiate);
-    }
+    each_part(r, parallel, sum);
+    put_together(0, r.count);
+    if (from.of_input) each_part(r, parallel, differentiate);
   } else {
     each_tile(r, parallel, [&](int64_t begin, int64_t end) {
       for (int64_t region = begin; region < end; ++region) prepare(region);
-      as_they_lie(r, begin, end, 0, r.planes, sum);
-      if (!from.of_input) return;
-      for (int64_t region = begin; region < end; ++region) put_together(region);
-      as_they_lie_reversed(r, begin, end, 0, r.planes, differentiate);
+      each_stretch(r, begin, end, sum);
+      put_together(begin, end);
+      if (from.of_input) each_stretch_reversed(r, begin, end, differentiate);
     });
   }
-  for (int64_t region = 0; region < r.count; ++region) {
-    const double reciprocal = reciprocal_root(statistics.variance[region], eps);
-    for (int64_t k = 0; k < r.planes; ++k)
-      into.add(r.channel(region, k), of_planes[region * r.planes + k], reciprocal);
-  }
-}
-
-/// For each channel what its planes are multiplied with, where the statistics are given.
-template <class A>
-std::vector<Affine<A>> given_affines(
-    Shape shape, const Affines& affines, double eps, Statistics statistics) {
-  std::vector<Affine<A>> result(shape.channels);
-  for (int64_t c = 0; c < shape.channels; ++c)
-    result[c] = affines.affine_of<A>(
-        c, statistics.mean[c], reciprocal_root(statistics.variance[c], eps));
-  return result;
+  add_gradients(r, of_planes, into, parallel);
 }
 
 /// Normalises with statistics that are given for each channel.
@@ -403,10 +275,14 @@ template <class T, class Parallel>
 void apply_planes(
     Shape shape, const Affines& affines, double eps, const Forward<T>& to,
     Statistics statistics, const Parallel& parallel) {
-  const Regions r = Regions::over_samples(shape, shape.channels);
-  const auto by = given_affines<computed<T>>(shape, affines, eps, statistics);
-  each_plane(r, parallel, [&](int64_t region, int64_t k) {
-    normalise_plane<T>({r.offset(region, k), by[r.channel(region, k)]}, r.positions, to);
+  const Regions r = Regions::over_batch(shape);
+  Scaling<computed<T>> scaling(r, affines);
+  for (int64_t c = 0; c < r.count; ++c)
+    scaling.set(c, statistics.mean[c], statistics.variance[c], eps);
+  each_part(r, parallel, [&](const Stretch& stretch) {
+    each_run(r, stretch, longest_run(to), [&](const Run& run) {
+      normalise_run(run, scaling.affines.of(run), to);
+    });
   });
 }
 
@@ -416,20 +292,25 @@ void differentiate_applied_planes(
     Shape shape, const Affines& affines, double eps, const Backward<T>& from,
     Statistics statistics, AffineGradients into, const Parallel& parallel) {
   using A = computed<T>;
-  const Regions r = Regions::over_samples(shape, shape.channels);
-  const auto by = given_affines<A>(shape, affines, eps, statistics);
-  std::vector<Sums> of_planes(r.count);
-  each_plane(r, parallel, [&](int64_t region, int64_t k) {
-    const int64_t channel = r.channel(region, k);
-    const Plane<A> plane{r.offset(region, k), by[channel]};
-    of_planes[region] = products_of_plane(plane, statistics.mean[channel], r.positions, from);
-    if (from.of_input)
-      input_gradient_of_plane(plane, r.positions, from, {0, 0});
+  const Regions r = Regions::over_batch(shape);
+  Scaling<A> scaling(r, affines);
+  for (int64_t c = 0; c < r.count; ++c)
+    scaling.set(c, statistics.mean[c], statistics.variance[c], eps);
+  const ForPlanes<InputGradient<A>> none(r);
+  std::vector<Sums> of_planes(r.all_planes());
+  each_part(r, parallel, [&](const Stretch& stretch) {
+    each_run(r, stretch, longest_run(from), [&](const Run& run) {
+      const Affine<A>* by = scaling.affines.of(run);
+      add_products_of_run(run, by, from, &of_planes[run.plane]);
+      if (from.of_input) differentiate_run(run, by, none.of(run), from);
+    });
+    for (int64_t k = 0; k < stretch.count; ++k) {
+      const int64_t c = stretch.entry + k;
+      Sums& sums = of_planes[stretch.plane + k];
+      sums = scaling.gradients(c, scaling.about_mean(c, statistics.mean[c], sums));
+    }
   });
-  for (int64_t region = 0; region < r.count; ++region) {
-    const int64_t channel = r.channel(region, 0);
-    into.add(channel, of_planes[region], reciprocal_root(statistics.variance[channel], eps));
-  }
+  add_gradients(r, of_planes, into, parallel);
 }
 
 }  // namespace normkit

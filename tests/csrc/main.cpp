@@ -352,6 +352,9 @@ int main() {
       {3, 17, 7},       // Channels that are not a multiple of anything.
       {9, 3, 64},       // Samples enough for each to be one thread's.
       {1, 17, 64},
+      {2, 8, 64},       // Planes that fill a run,
+      {2, 11, 49},      // one more than a run holds,
+      {2, 40, 20},      // and a last run of fewer.
       {2, 3, 196},
       {3, 1, 513},      // A run and one more.
       {1, 2, 1025},
@@ -362,8 +365,8 @@ int main() {
       {1, 3, 5423},     // A last row that is shorter, and a part of its own.
       {2, 1, 20000},    // Planes longer than a block.
   };
-  // Fewer regions than threads may want, each larger than a cache.
-  const std::vector<normkit::Shape> large = {{3, 2, 90000}};
+  // Fewer regions than threads may want, each larger than a cache; of long planes and of short ones.
+  const std::vector<normkit::Shape> large = {{3, 2, 90000}, {2700, 4, 49}};
   int64_t tried = 0;
   tried += normkit::check_all<float>(shapes);
   tried += normkit::check_all<float>(large);
