@@ -41,20 +41,24 @@ NORMKIT_INLINE Lanes<A> last_lanes(int64_t count) {
   return lanes_at(ones + 16 - kLanes<A> + count);
 }
 
-/// The sum of the two halves of some lanes, given where the result has half as many.
-template <class Half, class Whole>
-NORMKIT_INLINE Half halved(const Whole& lanes) {
-  Half low, high;
-  std::memcpy(&low, &lanes, sizeof low);
-  std::memcpy(&high, reinterpret_cast<const char*>(&lanes) + sizeof low, sizeof high);
-  return low + high;
+/// Lanes added up to 16 bytes of them. Shuffles, since GCC takes halves of a copy by way of memory.
+template <class A>
+NORMKIT_INLINE auto folded(const Lanes<A>& x) {
+  if constexpr (sizeof(A) == 4) {
+    const auto half = __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7) +
+                      __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15);
+    return __builtin_shufflevector(half, half, 0, 1, 2, 3) +
+           __builtin_shufflevector(half, half, 4, 5, 6, 7);
+  } else {
+    const auto half = __builtin_shufflevector(x, x, 0, 1, 2, 3) +
+                      __builtin_shufflevector(x, x, 4, 5, 6, 7);
+    return __builtin_shufflevector(half, half, 0, 1) + __builtin_shufflevector(half, half, 2, 3);
+  }
 }
 
 template <class A>
-NORMKIT_INLINE double sum_of(const Lanes<A>& lanes) {
-  typedef A Half __attribute__((vector_size(32)));
-  typedef A Quarter __attribute__((vector_size(16)));
-  const Quarter q = halved<Quarter>(halved<Half>(lanes));
+NORMKIT_INLINE double sum_of(const Lanes<A>& x) {
+  const auto q = folded<A>(x);
   if constexpr (sizeof(A) == 4)
     return static_cast<double>((q[0] + q[2]) + (q[1] + q[3]));
   else

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "regions.h"
+#include "upstream.h"
 
 namespace normkit {
 
@@ -20,7 +21,7 @@ int64_t longest_run(const Forward<T>& to) {
 }
 template <class T>
 int64_t longest_run(const Backward<T>& from) {
-  return longest_run<T>(from.act.kind != Kind::none && from.in_pass() == Kind::none);
+  return longest_run<T>(from.has_step_of_activation());
 }
 
 /// The moments of the values of a block, for each of the regions [begin, end).
@@ -75,20 +76,11 @@ NORMKIT_INLINE const computed<T>* before_activation(
     const Run& run, const Affine<computed<T>>* by, const Backward<T>& from,
     const computed<T>* x, computed<T>* upstream, computed<T>* place) {
   using A = computed<T>;
-  const int64_t at = run.offset, n = run.planes.values();
-  const A* dy = loaded(from.upstream + at, upstream, n);
-  if (from.act.kind == Kind::none || from.in_pass() != Kind::none) return dy;
-  if (from.signs) {
-    differentiate_by_signs(
-        from.signs + run.signs, static_cast<A>(from.act.low_slope()), dy, place, n);
-    return place;
-  }
-  alignas(64) A added[kRun];
-  left_unset(added);
-  const A* residual = from.residual ? loaded(from.residual + at, added, n) : nullptr;
-  scale_and_shift<Kind::none>(x, residual, place, by, run.planes);
-  differentiate(from.act, dy, place, n);
-  return place;
+  return before_activation(
+      from, run.offset, run.signs, run.planes.values(), upstream, place,
+      [&](const A* residual, A* z) {
+        scale_and_shift<Kind::none>(x, residual, z, by, run.planes);
+      });
 }
 
 /// Adds the sums of dz and dz · (x − centre) of each plane; dz is written where the residual's

@@ -42,7 +42,7 @@ NORMKIT_INLINE void each_of(Planes planes, const F& f) {
 template <class A, class F>
 NORMKIT_INLINE void in_lanes(int64_t count, const F& f) {
   constexpr int64_t n = kLanes<A>;
-  const auto full = [&](int64_t start) __attribute__((always_inline)) {
+  const auto full = [&](int64_t start) NORMKIT_INLINED {
 #pragma omp simd
     for (int64_t j = 0; j < n; ++j) f(start + j);
   };
@@ -54,30 +54,6 @@ NORMKIT_INLINE void in_lanes(int64_t count, const F& f) {
   int64_t i = 0;
   for (; i + n <= count; i += n) full(i);
   if (i < count) full(count - n);
-}
-
-/// Lanes added up to 16 bytes of them. Shuffles, since GCC takes halves of a copy by way of memory.
-template <class A>
-NORMKIT_INLINE auto folded(const Lanes<A>& x) {
-  if constexpr (sizeof(A) == 4) {
-    const auto half = __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7) +
-                      __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15);
-    return __builtin_shufflevector(half, half, 0, 1, 2, 3) +
-           __builtin_shufflevector(half, half, 4, 5, 6, 7);
-  } else {
-    const auto half = __builtin_shufflevector(x, x, 0, 1, 2, 3) +
-                      __builtin_shufflevector(x, x, 4, 5, 6, 7);
-    return __builtin_shufflevector(half, half, 0, 1) + __builtin_shufflevector(half, half, 2, 3);
-  }
-}
-
-template <class A>
-NORMKIT_INLINE double folded_sum(const Lanes<A>& x) {
-  const auto q = folded<A>(x);
-  if constexpr (sizeof(A) == 4)
-    return static_cast<double>((q[0] + q[2]) + (q[1] + q[3]));
-  else
-    return q[0] + q[1];
 }
 
 /// The sums of two, which share what comes last.
@@ -114,7 +90,7 @@ NORMKIT_INLINE double total_of(const A* x, int64_t count) {
   }
   for (; i + n <= count; i += n) a += lanes_at(x + i);
   if (i < count) b += lanes_at(x + count - n) * last_lanes<A>(count - i);
-  return folded_sum<A>((a + b) + (c + d));
+  return sum_of<A>((a + b) + (c + d));
 }
 
 template <class A>
@@ -125,7 +101,7 @@ NORMKIT_CLONES static double total(const A* x, int64_t count) {
 /// Adds the total of each plane.
 template <class A>
 NORMKIT_CLONES static void add_totals(const A* x, Sums* sums, Planes planes) {
-  each_of(planes, [&](int64_t k, int64_t i) __attribute__((always_inline)) {
+  each_of(planes, [&](int64_t k, int64_t i) NORMKIT_INLINED {
     sums[k].first += total_of(x + i, planes.length);
   });
 }
@@ -169,7 +145,7 @@ NORMKIT_CLONES static Sums centred_sums(const A* x, A centre, int64_t count) {
 /// Adds them for each plane.
 template <class A>
 NORMKIT_CLONES static void add_centred_sums(const A* x, const A* centre, Sums* sums, Planes planes) {
-  each_of(planes, [&](int64_t k, int64_t i) __attribute__((always_inline)) {
+  each_of(planes, [&](int64_t k, int64_t i) NORMKIT_INLINED {
     const Sums more = centred_sums_of(x + i, centre[k], planes.length);
     sums[k].first += more.first;
     sums[k].second += more.second;
@@ -222,7 +198,7 @@ NORMKIT_INLINE Sums products_of(const A* dz, const A* x, Affine<A> by, int64_t c
 template <Kind kind, class A>
 NORMKIT_CLONES static void add_products(
     const A* dz, const A* x, const Affine<A>* by, Sums* sums, Planes planes) {
-  each_of(planes, [&](int64_t k, int64_t i) __attribute__((always_inline)) {
+  each_of(planes, [&](int64_t k, int64_t i) NORMKIT_INLINED {
     const Sums more = products_of<kind>(dz + i, x + i, by[k], planes.length);
     sums[k].first += more.first;
     sums[k].second += more.second;
@@ -235,17 +211,17 @@ NORMKIT_CLONES static void scale_and_shift(
     const A* __restrict x, const A* __restrict residual, A* __restrict z, const Affine<A>* by,
     Planes planes) {
   if (residual == nullptr) {
-    each_of(planes, [&](int64_t k, int64_t start) __attribute__((always_inline)) {
+    each_of(planes, [&](int64_t k, int64_t start) NORMKIT_INLINED {
       const Affine<A> one = by[k];
-      in_lanes<A>(planes.length, [&](int64_t i) __attribute__((always_inline)) {
+      in_lanes<A>(planes.length, [&](int64_t i) NORMKIT_INLINED {
         const A value = (x[start + i] - one.centre) * one.scale + one.shift;
         z[start + i] = activated<kind>(value);
       });
     });
   } else {
-    each_of(planes, [&](int64_t k, int64_t start) __attribute__((always_inline)) {
+    each_of(planes, [&](int64_t k, int64_t start) NORMKIT_INLINED {
       const Affine<A> one = by[k];
-      in_lanes<A>(planes.length, [&](int64_t i) __attribute__((always_inline)) {
+      in_lanes<A>(planes.length, [&](int64_t i) NORMKIT_INLINED {
         const A value =
             (x[start + i] - one.centre) * one.scale + one.shift + residual[start + i];
         z[start + i] = activated<kind>(value);
@@ -259,10 +235,10 @@ template <Kind kind, class A>
 NORMKIT_CLONES static void input_gradient(
     const A* __restrict dz, const A* __restrict x, A* __restrict dx, const Affine<A>* affines,
     const InputGradient<A>* by, Planes planes) {
-  each_of(planes, [&](int64_t k, int64_t start) __attribute__((always_inline)) {
+  each_of(planes, [&](int64_t k, int64_t start) NORMKIT_INLINED {
     const Affine<A> affine = affines[k];
     const InputGradient<A> one = by[k];
-    in_lanes<A>(planes.length, [&](int64_t i) __attribute__((always_inline)) {
+    in_lanes<A>(planes.length, [&](int64_t i) NORMKIT_INLINED {
       const A given = dz[start + i], distance = x[start + i] - affine.centre;
       const A upstream = before<kind>(given, distance, affine);
       dx[start + i] = affine.scale * upstream + (one.of_input * distance + one.constant);
