@@ -4,25 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 
 from normkit.kernels.choice import Ending
-from normkit.kernels.function import KERNELS, Kernel, run
-from normkit.kernels.library import MISSING
+from normkit.kernels.function import register_kernel, run
 
 
 def register(of_batch: Callable[..., Tensor], applied: Callable[..., Tensor]) -> None:
     """Hands in the plain formulas: (input, weight, bias, eps), and with (mean, variance, eps)."""
-    if MISSING is None:
-        ops = torch.ops.normkit
-        KERNELS["batch"] = Kernel(ops.batch_norm.default, ops.batch_norm_backward.default, of_batch)
-        KERNELS["applied"] = Kernel(
-            ops.apply_statistics.default,
-            ops.apply_statistics_backward.default,
-            applied,
-            statistics="given",
-        )
+    register_kernel("batch", "batch_norm", of_batch)
+    register_kernel("applied", "apply_statistics", applied, statistics="given")
 
 
 def batch_norm(

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 
 from normkit.kernels.choice import Ending
-from normkit.kernels.function import KERNELS, Kernel, run
-from normkit.kernels.library import MISSING
+from normkit.kernels.function import register_kernel, run
 
 
 def register(plain: Callable[..., Tensor], centred: bool, trailing: bool) -> None:
     """Hands in a plain formula: (input, weight, bias, size, eps)."""
-    if MISSING is None:
-        ops = torch.ops.normkit
-        KERNELS[_name(centred, trailing)] = Kernel(
-            ops.channel_norm.default,
-            ops.channel_norm_backward.default,
-            lambda input, weight, bias, size, trailing, centred, eps: plain(  # noqa: A006
-                input, weight, bias, size, eps
-            ),
-            statistics="recomputed",
-        )
+    register_kernel(
+        _name(centred, trailing),
+        "channel_norm",
+        lambda input, weight, bias, size, trailing, centred, eps: plain(  # noqa: A006
+            input, weight, bias, size, eps
+        ),
+        statistics="recomputed",
+    )
 
 
 def channel_norm(

@@ -17,9 +17,12 @@ from torch import Tensor
 from normkit.kernels import lean
 from normkit.kernels.activation import NONE, Fused, function_of
 from normkit.kernels.choice import Ending
+from normkit.kernels.library import MISSING
 
 Outputs = tuple[Tensor, Tensor | None, Tensor | None]
 """The output, and its mean and variance in float64, unless they were given."""
+
+Statistics = Literal["found", "given", "recomputed"]
 
 _functorch = torch._C._functorch
 
@@ -40,11 +43,30 @@ class Kernel:
     forward: Callable[..., Any]
     backward: Callable[..., tuple[Tensor, ...]]
     plain: Callable[..., Tensor]
-    statistics: Literal["found", "given", "recomputed"] = "found"
+    statistics: Statistics = "found"
 
 
 KERNELS: dict[str, Kernel] = {}
 """The kernels by the name of their formula."""
+
+
+def register_kernel(
+    name: str, operator: str, plain: Callable[..., Tensor], statistics: Statistics = "found"
+) -> None:
+    """Hands in the plain formula of a kernel, where there are operators.
+
+    Args:
+        name: in `KERNELS`.
+        operator: of `torch.ops.normkit`; its derivative ends in `_backward`.
+        plain: see `Kernel`.
+        statistics: see `Kernel`.
+    """
+    if MISSING is None:
+        forward, backward = (
+            getattr(torch.ops.normkit, f"{operator}{ending}").default
+            for ending in ("", "_backward")
+        )
+        KERNELS[name] = Kernel(forward, backward, plain, statistics)
 
 
 def run(

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 
 from normkit.kernels.choice import Ending
-from normkit.kernels.function import KERNELS, Kernel, run
-from normkit.kernels.library import MISSING
+from normkit.kernels.function import register_kernel, run
 
 
 def register(plain: Callable[..., Tensor]) -> None:
     """Hands in the plain formula: (input, weight, bias, groups, eps)."""
-    if MISSING is None:
-        ops = torch.ops.normkit
-        KERNELS["group"] = Kernel(ops.group_norm.default, ops.group_norm_backward.default, plain)
+    register_kernel("group", "group_norm", plain)
 
 
 def group_norm(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -55,13 +56,15 @@ def sign_words(input: Tensor, over_batch: bool) -> int:  # noqa: A002
     return samples * ((positions + fold - 1) // fold) * words(fold * channels)
 
 
+def _normalised(input: Tensor, statistics: int, keeps_signs: bool, over_batch: bool) -> Normalised:  # noqa: A002
+    """The output, so many means and variances, and the signs."""
+    mean, variance = (input.new_empty((statistics,), dtype=torch.float64) for _ in range(2))
+    return torch.empty_like(input), mean, variance, _signs(input, keeps_signs, over_batch)
+
+
 def _signs(input: Tensor, keeps_signs: bool, over_batch: bool = True) -> Tensor:  # noqa: A002
     size = sign_words(input, over_batch) if keeps_signs else 0
     return input.new_empty((size,), dtype=torch.int32)
-
-
-def _doubles(input: Tensor, count: int) -> Tensor:  # noqa: A002
-    return input.new_empty((count,), dtype=torch.float64)
 
 
 def _gradients(
@@ -80,72 +83,47 @@ def _gradients(
     return of_input, of_weight, of_bias, of_residual
 
 
+def _fake(*names: str) -> Callable[[Callable[..., object]], None]:
+    """Registers the function below for the operators of these names."""
+
+    def register(shapes: Callable[..., object]) -> None:
+        for name in names:
+            torch.library.register_fake(f"normkit::{name}", shapes)
+
+    return register
+
+
 def _register_fakes() -> None:
     """Tells the compiler the shapes of what the operators return."""
-    fake = torch.library.register_fake
 
-    @fake("normkit::batch_norm")
+    @_fake("batch_norm")
     def _(input, residual, weight, bias, eps, act, slope, keeps_signs):  # type: ignore[no-untyped-def]  # noqa: A002
-        channels = input.shape[1]
-        return (
-            torch.empty_like(input),
-            _doubles(input, channels),
-            _doubles(input, channels),
-            _signs(input, keeps_signs),
-        )
+        return _normalised(input, input.shape[1], keeps_signs, over_batch=True)
 
-    @fake("normkit::group_norm")
+    @_fake("group_norm")
     def _(input, residual, weight, bias, groups, eps, act, slope, keeps_signs):  # type: ignore[no-untyped-def]  # noqa: A002
-        count = input.shape[0] * groups
-        return (
-            torch.empty_like(input),
-            _doubles(input, count),
-            _doubles(input, count),
-            _signs(input, keeps_signs, over_batch=False),
-        )
+        return _normalised(input, input.shape[0] * groups, keeps_signs, over_batch=False)
 
-    @fake("normkit::apply_statistics")
+    @_fake("apply_statistics")
     def _(input, residual, weight, bias, mean, variance, eps, act, slope, keeps_signs):  # type: ignore[no-untyped-def]  # noqa: A002
         return torch.empty_like(input), _signs(input, keeps_signs)
 
-    @fake("normkit::batch_norm_backward")
-    def _(  # type: ignore[no-untyped-def]
-        upstream, input, residual, weight, bias, mean, variance, signs, eps, act, slope,  # noqa: A002
-        wants_input, wants_residual,
-    ):  # fmt: skip
-        return _gradients(input, weight, bias, wants_input, wants_residual)
-
-    @fake("normkit::group_norm_backward")
-    def _(  # type: ignore[no-untyped-def]
-        upstream, input, residual, weight, bias, mean, variance, signs, groups, eps, act,  # noqa: A002
-        slope, wants_input, wants_residual,
-    ):  # fmt: skip
-        return _gradients(input, weight, bias, wants_input, wants_residual)
-
-    @fake("normkit::apply_statistics_backward")
-    def _(  # type: ignore[no-untyped-def]
-        upstream, input, residual, weight, bias, mean, variance, signs, eps, act, slope,  # noqa: A002
-        wants_input, wants_residual,
-    ):  # fmt: skip
-        return _gradients(input, weight, bias, wants_input, wants_residual)
-
-    @fake("normkit::channel_norm")
-    def _(input, residual, weight, bias, size, trailing, centred, eps, act, slope):  # type: ignore[no-untyped-def]  # noqa: A002
+    @_fake("channel_norm", "fresh_like")
+    def _(input, *_):  # type: ignore[no-untyped-def]  # noqa: A002
         return torch.empty_like(input)
 
-    @fake("normkit::channel_norm_backward")
-    def _(  # type: ignore[no-untyped-def]
-        upstream, input, residual, weight, bias, size, trailing, centred, eps, act, slope,  # noqa: A002
-        wants_input, wants_residual,
-    ):  # fmt: skip
+    @_fake(
+        "batch_norm_backward",
+        "group_norm_backward",
+        "apply_statistics_backward",
+        "channel_norm_backward",
+    )
+    def _(upstream, input, residual, weight, bias, *options):  # type: ignore[no-untyped-def]  # noqa: A002
+        *_, wants_input, wants_residual = options
         return _gradients(input, weight, bias, wants_input, wants_residual)
 
-    @fake("normkit::fresh_like")
-    def _(like):  # type: ignore[no-untyped-def]
-        return torch.empty_like(like)
-
-    @fake("normkit::update_running")
-    def _(running_mean, running_var, num_batches_tracked, mean, variance, momentum):  # type: ignore[no-untyped-def]
+    @_fake("update_running")
+    def _(*_):  # type: ignore[no-untyped-def]
         return None
 
 
