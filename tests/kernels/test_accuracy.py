@@ -5,12 +5,25 @@ PyTorch's own are up to thousands of times as large there, and of the same size 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
+import torch.nn.functional as F
 from tests.kernels.calls import LAYOUTS, METHODS, Call, Method, call, plainly, taken
+from torch import Tensor
 
 SHAPE = (8, 18, 28, 28)
+SHORT = (16, 18, 7, 7)
+"""Planes shorter than the runs that kernels work on."""
 ULP = torch.finfo(torch.float32).eps
+ONE_ROUNDING = torch.finfo(torch.bfloat16).eps / 2
+
+OF_PYTORCH: dict[str, Callable[[Tensor, Tensor | None, Tensor | None], Tensor]] = {
+    "batch": lambda x, w, b: F.batch_norm(x, None, None, w, b, training=True),
+    "group": lambda x, w, b: F.group_norm(x, 3, w, b),
+    "instance": lambda x, w, b: F.instance_norm(x, None, None, w, b),
+}
 
 
 def without_upstream_at_the_bend(one: Call) -> Call:
@@ -51,3 +64,51 @@ def test_smooth_activations_are_as_accurate(act: str, layout: str) -> None:
     for name, exact in expected.items():
         error = (got[name].double() - exact).abs().max()
         assert error <= 4 * ULP * exact.abs().max(), name
+
+
+def of_pytorch(one: Call) -> dict[str, Tensor]:
+    """What PyTorch makes of copies of what a call is given, contiguous."""
+    leaves = {
+        name: leaf.detach().clone(memory_format=torch.contiguous_format).requires_grad_()
+        for name, leaf in one.leaves().items()
+    }
+    y = OF_PYTORCH[one.method.name](*(leaves[name] for name in ("input", "weight", "bias")))
+    assert one.upstream is not None
+    found = torch.autograd.grad(y, list(leaves.values()), one.upstream.contiguous())
+    return {"output": y.detach(), **dict(zip(leaves, found, strict=True))}
+
+
+def errors(found: dict[str, Tensor], exact: dict[str, Tensor]) -> dict[str, float]:
+    """The largest of each tensor, as a share of its largest value."""
+    return {
+        name: ((found[name].double() - right).abs().max() / right.abs().max()).item()
+        for name, right in exact.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("dtype", "times_pytorchs", "allowed"),
+    [(torch.float32, 1.5, 4 * ULP), (torch.bfloat16, 1.0, ONE_ROUNDING)],
+    ids=["float32", "bfloat16"],
+)
+@pytest.mark.parametrize("mean", [0.0, 1000.0])
+@pytest.mark.parametrize("shape", [SHAPE, SHORT], ids=["long planes", "short planes"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", OF_PYTORCH)
+def test_no_error_is_larger_than_pytorchs_or_than_what_rounding_explains(
+    name: str,
+    layout: str,
+    shape: tuple[int, ...],
+    mean: float,
+    dtype: torch.dtype,
+    times_pytorchs: float,
+    allowed: float,
+) -> None:
+    one = call(name, shape, dtype, layout=layout, mean=mean)
+    exact = plainly(one.in_float64().results)
+    with taken():
+        ours = errors(one.results(), exact)
+    theirs = errors(of_pytorch(one), exact)
+    assert set(ours) == {"output", "input", "weight", "bias"}
+    for tensor, error in ours.items():
+        assert error <= max(times_pytorchs * theirs[tensor], allowed), tensor
