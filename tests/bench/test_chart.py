@@ -9,6 +9,7 @@ import pytest
 from normkit.bench import chart
 from normkit.bench.contestants import ALL
 from normkit.bench.document import Document
+from normkit.bench.words import means
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -35,6 +36,15 @@ def test_it_has_a_panel_for_each_kind_of_case(root: ET.Element, document: Docume
     assert {"batch, contiguous, float32, training", "3×8×5×2", "×1", "floor", "in place"} <= words
 
 
+def test_both_means_over_normkit_are_told_for_each_panel_and_for_all(
+    root: ET.Element, document: Document
+) -> None:
+    told = texts(root)
+    for group in document["summary"]:
+        assert means(group["over_normkit"]) in told
+    assert f"Over all cases, geometric means: {means(document['over_normkit'])}" in told
+
+
 def test_panels_do_not_lie_on_each_other(root: ET.Element) -> None:
     corners = [(each.get("x"), each.get("y")) for each in root.findall(f"{SVG}svg")]
     assert len(set(corners)) == len(corners)
@@ -56,5 +66,5 @@ def test_every_path_has_a_look_of_its_own() -> None:
 
 
 def test_with_nothing_measured_it_is_still_a_file(document: Document) -> None:
-    empty: Document = {**document, "rows": [], "summary": []}
+    empty: Document = {**document, "rows": [], "summary": [], "over_normkit": {}}
     assert ET.fromstring(chart.svg(empty)).tag == f"{SVG}svg"

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from normkit.bench import measure as room
 from normkit.bench.cases import Case
-from normkit.bench.contestants import EAGER, NORMKIT, Contestant, Path
+from normkit.bench.contestants import EAGER, IN_PLACE_EAGER, NORMKIT, Contestant, Path
 from normkit.bench.document import Row
 from normkit.bench.measure import measure
 
@@ -69,7 +69,8 @@ def test_a_wrong_path_is_not_timed(change: Callable[[Tensor], Tensor], reason: s
     assert planted.calls == 1  # When it was checked, and never again.
     assert reason in row["reason"]
     assert "\n" not in row["reason"]
-    assert (row["median"], row["times_floor"], row["eager_over"]) == (None, None, None)
+    untold = ("median", "times_floor", "eager_over", "in_place_over")
+    assert [row[key] for key in untold] == [None] * 4
     assert all(row_of(rows, name)["median"] > 0 for name in ("floor", "eager", "normkit"))
 
 
@@ -81,7 +82,7 @@ def test_statistics_that_do_not_move_are_wrong() -> None:
 
     [_, row] = measure(CASE, [Contestant("planted", "planted", path)], ROUNDS)
     assert row["median"] is None
-    assert row["reason"].startswith("error")
+    assert row["reason"].startswith("running_mean: error")
 
 
 def test_a_right_path_is_timed_in_every_round() -> None:
@@ -90,18 +91,25 @@ def test_a_right_path_is_timed_in_every_round() -> None:
     assert planted.calls == 1 + room.WARM_UP + ROUNDS
     assert row["reason"] is None
     assert row["error"] < 1e-5
-    assert row["eager_over"] is None  # There was no eager path.
+    assert (row["eager_over"], row["in_place_over"]) == (None, None)  # There was no such path.
 
 
 def test_ratios_and_the_floor_are_those_of_the_medians(monkeypatch: pytest.MonkeyPatch) -> None:
-    seconds = {"floor": [5.0, 10.0, 15.0], "eager": [60.0, 40.0, 50.0], "normkit": [25.0] * 3}
+    seconds = {
+        "floor": [5.0, 10.0, 15.0],
+        "eager": [60.0, 40.0, 50.0],
+        "eager_in_place": [40.0] * 3,
+        "normkit": [25.0] * 3,
+    }
     monkeypatch.setattr(room, "in_turns", lambda steps, *_: {name: seconds[name] for name in steps})
-    floor, eager, normkit = measure(CASE, [EAGER, NORMKIT], ROUNDS)
+    floor, eager, in_place, normkit = measure(CASE, [EAGER, IN_PLACE_EAGER, NORMKIT], ROUNDS)
     assert (floor["median"], floor["q25"], floor["q75"]) == (10.0, 7.5, 12.5)
     assert (eager["median"], eager["q25"], eager["q75"]) == (50.0, 45.0, 55.0)
-    assert (eager["eager_over"], eager["times_floor"]) == (1.0, 5.0)
-    assert (normkit["eager_over"], normkit["times_floor"]) == (2.0, 2.5)
-    assert {row["passes"] for row in (floor, eager, normkit)} == {10}
+    assert (eager["eager_over"], eager["in_place_over"], eager["times_floor"]) == (1.0, 0.8, 5.0)
+    assert (in_place["eager_over"], in_place["in_place_over"]) == (1.25, 1.0)
+    assert (normkit["eager_over"], normkit["in_place_over"]) == (2.0, 1.6)
+    assert normkit["times_floor"] == 2.5
+    assert {row["passes"] for row in (floor, eager, in_place, normkit)} == {10}
 
 
 def test_what_pytorch_warns_of_is_measured_and_not_told() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from normkit.bench.document import Row
-from normkit.bench.summary import summary
+from normkit.bench.summary import over_normkit, summary
 
 
 def row(shape: int, contestant: str, median: float | None, layout: str = "contiguous") -> Row:
@@ -27,6 +27,7 @@ def row(shape: int, contestant: str, median: float | None, layout: str = "contig
         q25=median,
         q75=median,
         eager_over=None,
+        in_place_over=None,
         times_floor=None,
     )
 
@@ -42,6 +43,11 @@ def test_means_are_geometric_and_over_what_was_timed() -> None:
     assert group["shapes"] == 2
     assert group["over_normkit"] == pytest.approx({"eager": 2**0.5, "onednn": 1.5})
     assert group["times_floor"] == pytest.approx(4.0)
+
+
+def test_the_means_of_all_cases_are_over_every_group() -> None:
+    other = [row(1, "eager", 1.0, "channels_last"), row(1, "normkit", 2.0, "channels_last")]
+    assert over_normkit([*ROWS, *other]) == pytest.approx({"eager": 1.0, "onednn": 1.5})
 
 
 def test_the_worst_is_told_with_what_beats_it() -> None:

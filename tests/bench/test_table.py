@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 
 import pytest
 
@@ -30,6 +31,21 @@ def test_what_was_not_timed_is_told_with_its_reason(document: Document) -> None:
     row |= {"median": None, "q25": None, "q75": None, "reason": "error 3e-01"}
     text = table.text(found, 120)
     assert "not timed: eager, 3×4×3×3: error 3e-01" in text
+
+
+def test_normkit_is_compared_with_pytorchs_layers_plain_and_in_place(document: Document) -> None:
+    found = copy.deepcopy(document)
+    for row in found["rows"]:
+        if row["contestant"] == "normkit":
+            row |= {"eager_over": 1.75, "in_place_over": 1.25}
+    for group in (found, *found["summary"]):
+        group["over_normkit"] = {"eager": 1.75, "eager_in_place": 1.25}
+    text = table.text(found, 160)
+    cases = sum(row["contestant"] == "normkit" for row in found["rows"])
+    assert text.count("eager / normkit   in place / normkit") == len(found["summary"]) + 1
+    assert len(re.findall(r"×1\.75 +×1\.25", text)) == cases + len(found["summary"])
+    told = "Over all cases, geometric means: eager / normkit ×1.75, in place / normkit ×1.25."
+    assert told in text
 
 
 def test_a_median_and_its_spread_are_in_milliseconds(document: Document) -> None:

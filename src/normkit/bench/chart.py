@@ -9,8 +9,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocat
 from normkit.bench.document import Document, Row
 from normkit.bench.measure import FLOOR
 from normkit.bench.sheet import Piece, line, sheet
-from normkit.bench.summary import by_shape, grouped
-from normkit.bench.words import LABELS, kind, paths, size, where
+from normkit.bench.summary import by_shape, grouped, over_normkit
+from normkit.bench.words import LABELS, kind, means, paths, size, where
 from normkit.report import formats
 from normkit.report.figures.canvas import Canvas
 from normkit.report.figures.style import DASHES, GRID, MUTED, NORMS, OTHERS, Style
@@ -26,7 +26,7 @@ STYLES: dict[str, Style] = {
 
 TITLE = "Time over the floor's: 1 is the floor, further left is faster"
 COLUMNS = 2
-_WIDTH, _ROW, _TITLE, _GAP, _HEAD = 470.0, 26.0, 24.0, 24.0, 76.0
+_WIDTH, _ROW, _TITLE, _GAP, _HEAD = 470.0, 26.0, 40.0, 24.0, 94.0
 _LETTER = 7.6
 """The width of a letter, near enough."""
 _SPREAD_OVER = 0.36
@@ -43,12 +43,16 @@ def svg(document: Document) -> str:
     limits = _limits(document["rows"])
     groups = list(grouped(document["rows"]).values())
     pieces = [line(0, 12, TITLE, bold=True), line(0, 30, where(document)), _key(names)]
+    if document["over_normkit"]:
+        told = f"Over all cases, geometric means: {means(document['over_normkit'])}"
+        pieces.append(line(0, 48, told))
     top = _HEAD
     for start in range(0, len(groups), COLUMNS):
         beside = groups[start : start + COLUMNS]
         for column, rows in enumerate(beside):
             left, title = column * (_WIDTH + _GAP), kind(rows[0])
             pieces.append(line(left, top + 12, title, bold=True))
+            pieces.append(line(left, top + 28, means(over_normkit(rows))))
             panel = _panel(rows, names, limits, f"bench-{start + column}", title)
             pieces.append(Piece(left, top + _TITLE, _WIDTH, _height(rows), panel))
         top += _TITLE + max(map(_height, beside)) + _GAP
@@ -71,7 +75,7 @@ def _key(names: Sequence[str]) -> Piece:
         at += 28 + _LETTER * len(LABELS[name])
     axes.plot([at, at + 22], [height / 2] * 2, color=MUTED, linestyle=(0, DASHES[0]))
     axes.text(at + 28, height / 2, LABELS[FLOOR], verticalalignment="center_baseline")
-    return Piece(0, 40, _WIDTH, height, canvas.svg("bench-key", "the paths", "wide"))
+    return Piece(0, 58, _WIDTH, height, canvas.svg("bench-key", "the paths", "wide"))
 
 
 def _height(rows: Sequence[Row]) -> float:

@@ -15,7 +15,8 @@ class Row(TypedDict):
 
     `error` is that of the check before it was timed, null for the floor; `reason` says why it was
     not timed, and the numbers are null then. `eager_over` is the time of the eager path over this
-    one's, `times_floor` this one's over the floor's. Seconds throughout.
+    one's, `in_place_over` that of the eager path in place, null where there is none, and
+    `times_floor` this one's over the floor's. Seconds throughout.
     """
 
     method: str
@@ -35,6 +36,7 @@ class Row(TypedDict):
     q25: float | None
     q75: float | None
     eager_over: float | None
+    in_place_over: float | None
     times_floor: float | None
 
 
@@ -75,7 +77,10 @@ class Machine(TypedDict):
 
 
 class Document(TypedDict):
-    """All that a bench found; `complete` is false where it was stopped."""
+    """All that a bench found; `complete` is false where it was stopped.
+
+    `over_normkit` is that of the groups, over all cases.
+    """
 
     normkit: str
     torch: str
@@ -86,12 +91,15 @@ class Document(TypedDict):
     compiled: bool
     complete: bool
     seconds: float
+    over_normkit: dict[str, float]
     summary: list[Group]
     rows: list[Row]
 
 
 KEYS = ("method", "layout", "dtype", "direction", "residual")
 """What tells the groups apart."""
+OVER = {"eager": "eager_over", "eager_in_place": "in_place_over"}
+"""What a reader would use in normkit's place → the key of its time over a row's."""
 
 
 def this_machine(threads: int) -> Machine:

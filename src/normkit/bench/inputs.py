@@ -33,7 +33,8 @@ class Inputs:
 def inputs(case: Case) -> Inputs:
     """Random inputs, the same for the same case, from a generator of their own.
 
-    Channels are neither centred nor of unit variance, as in a network.
+    Channels are neither centred nor of unit variance, as in a network, nor are they together: a
+    mean that is wrong shows.
 
     >>> inputs(Case("rms", "contiguous", "float32", (2, 4, 3, 3))).x.shape
     torch.Size([2, 4, 3, 3])
@@ -50,7 +51,7 @@ def inputs(case: Case) -> Inputs:
 
     x = maps()
     x *= (vector().abs() + 0.5).reshape(-1, 1, 1).to(x.dtype)
-    x += vector().reshape(-1, 1, 1).to(x.dtype)
+    x += (vector() + 1).reshape(-1, 1, 1).to(x.dtype)
     drawn = {
         "weight": vector().abs() + 0.5,
         "bias": vector(),

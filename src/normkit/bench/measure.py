@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from normkit.bench import checking, floor
 from normkit.bench.cases import Case
 from normkit.bench.contestants import Contestant
-from normkit.bench.document import Row
+from normkit.bench.document import OVER, Row
 from normkit.bench.inputs import inputs
 from normkit.bench.step import Step
 from normkit.bench.timing import Spread, in_turns
@@ -48,15 +48,13 @@ def _measure(case: Case, contestants: Sequence[Contestant], rounds: int) -> list
         try:
             step = Step(case, given, contestant.path(case))
             row["how"] = step.how()
-            error = row["error"] = checking.error(step.named(), right)
+            row["error"], row["reason"] = checking.judged(case, step.named(), right)
         # Whatever a path raises, the others are timed.
         except Exception as raised:
             row["reason"] = f"{type(raised).__name__}: {_first_line(raised)}"
             continue
-        if error > checking.TOLERANCE[case.dtype]:
-            row["reason"] = f"error {error:.0e}"
-            continue
-        steps[contestant.name] = step
+        if row["reason"] is None:
+            steps[contestant.name] = step
     del right
     seconds = in_turns(steps, rounds, WARM_UP)
     _fill(rows, {name: Spread.of(each) for name, each in seconds.items()})
@@ -86,6 +84,7 @@ def _row(case: Case, contestant: str, how: str, rounds: int) -> Row:
         q25=None,
         q75=None,
         eager_over=None,
+        in_place_over=None,
         times_floor=None,
     )
 
@@ -93,11 +92,12 @@ def _row(case: Case, contestant: str, how: str, rounds: int) -> Row:
 def _fill(rows: list[Row], spreads: dict[str, Spread]) -> None:
     """Put what was measured into the rows."""
     least = spreads[FLOOR]
-    eager = spreads.get("eager")
     for row in rows:
         if row["contestant"] not in spreads:
             continue
         spread = spreads[row["contestant"]]
         row["median"], row["q25"], row["q75"] = spread.median, spread.q25, spread.q75
         row["times_floor"] = spread.median / least.median
-        row["eager_over"] = None if eager is None else eager.median / spread.median
+        for rival, key in OVER.items():
+            if rival in spreads:
+                row[key] = spreads[rival].median / spread.median  # type: ignore[literal-required]

@@ -13,7 +13,7 @@ from normkit.bench.contestants import contestants
 from normkit.bench.document import Document, Row, this_machine, versions
 from normkit.bench.events import Event
 from normkit.bench.measure import WARM_UP, measure
-from normkit.bench.summary import summary
+from normkit.bench.summary import over_normkit, summary
 from normkit.bench.timing import Spread, in_turns, threads
 
 _TRIED_VALUES = 2**20
@@ -101,6 +101,7 @@ class Bench:
             compiled=self.settings.compiled,
             complete=self._done == len(self._cases),
             seconds=self._seconds,
+            over_normkit=over_normkit(self._rows),
             summary=summary(self._rows),
             rows=list(self._rows),
         )

@@ -1,4 +1,4 @@
-"""What the rows of one kind come to, over all their shapes."""
+"""What the rows come to: those of one kind over all their shapes, and all of them."""
 
 from __future__ import annotations
 
@@ -33,15 +33,23 @@ def summary(rows: Iterable[Row]) -> list[Group]:
     return [_group(group) for group in grouped(rows).values()]
 
 
+def over_normkit(rows: Iterable[Row]) -> dict[str, float]:
+    """Each path's time over normkit's: the geometric mean over the cases where both were timed."""
+    cases = [
+        _times(paths) for group in grouped(rows).values() for paths in by_shape(group).values()
+    ]
+    return {
+        rival: statistics.geometric_mean(found)
+        for rival, found in _ratios(cases).items()
+        if rival != FLOOR
+    }
+
+
 def _group(rows: list[Row]) -> Group:
     first = rows[0]
     shapes = {shape: _times(paths) for shape, paths in by_shape(rows).items()}
-    rivals = [each for each in dict.fromkeys(r["contestant"] for r in rows) if each != NORMKIT]
-    ratios = {
-        rival: [_ratio(times, rival) for times in shapes.values() if {rival, NORMKIT} <= set(times)]
-        for rival in rivals
-    }
-    least = ratios.pop(FLOOR, [])
+    means = over_normkit(rows)
+    least = _ratios(shapes.values()).get(FLOOR)
     return Group(
         method=first["method"],
         layout=first["layout"],
@@ -49,12 +57,21 @@ def _group(rows: list[Row]) -> Group:
         direction=first["direction"],
         residual=first["residual"],
         shapes=len(shapes),
-        over_normkit={
-            rival: statistics.geometric_mean(found) for rival, found in ratios.items() if found
-        },
-        worst=_worst(shapes, list(ratios)),
+        over_normkit=means,
+        worst=_worst(shapes, list(means)),
         times_floor=1 / statistics.geometric_mean(least) if least else None,
     )
+
+
+def _ratios(cases: Iterable[Times]) -> dict[str, list[float]]:
+    """Path → its times over normkit's, in the cases where both were timed."""
+    ratios: dict[str, list[float]] = {}
+    for times in cases:
+        if NORMKIT in times:
+            for rival in times:
+                if rival != NORMKIT:
+                    ratios.setdefault(rival, []).append(_ratio(times, rival))
+    return ratios
 
 
 def _times(paths: dict[str, Row]) -> Times:

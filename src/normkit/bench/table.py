@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from rich.console import RenderableType
 
-from normkit.bench.document import KEYS, Document, Group, Row
+from normkit.bench.document import KEYS, OVER, Document, Group, Row
 from normkit.bench.summary import NORMKIT, by_shape, grouped
-from normkit.bench.words import LABELS, kind, paths, size, where
+from normkit.bench.words import LABELS, kind, means, over, paths, size, where
 from normkit.report import formats
 from normkit.report.console import clean, printed, titled_table, width_or_terminals
 
@@ -42,6 +42,8 @@ def _blocks(document: Document) -> Iterator[RenderableType]:
         yield from _group(rows)
     if document["summary"]:
         yield from _summary(document["summary"])
+        yield ""
+        yield clean(f"Over all cases, geometric means: {means(document['over_normkit'])}.")
 
 
 def _group(rows: list[Row]) -> Iterator[RenderableType]:
@@ -50,14 +52,16 @@ def _group(rows: list[Row]) -> Iterator[RenderableType]:
     table.add_column("shape", no_wrap=True)
     for name in names:
         table.add_column(LABELS[name], justify="right")
-    table.add_column("eager / normkit", justify="right")
+    rivals = [name for name in OVER if name in names]
+    for name in rivals:
+        table.add_column(over(name), justify="right")
     table.add_column("normkit / floor", justify="right")
     for shape, found in by_shape(rows).items():
         ours = found.get(NORMKIT)
         table.add_row(
             size(shape),
             *(_cell(found.get(name)) for name in names),
-            formats.column(ours and ours["eager_over"], "ratio"),
+            *(formats.column(ours and ours[OVER[name]], "ratio") for name in rivals),  # type: ignore[literal-required]
             formats.column(ours and ours["times_floor"], "ratio"),
         )
     yield ""
@@ -86,7 +90,7 @@ def _summary(groups: list[Group]) -> Iterator[RenderableType]:
     table = titled_table("Over all shapes, geometric means of times over normkit's")
     table.add_column("")
     for name in rivals:
-        table.add_column(f"{LABELS[name]} / normkit", justify="right")
+        table.add_column(over(name), justify="right")
     table.add_column("normkit / floor", justify="right")
     table.add_column("worst for normkit")
     for group in groups:

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from normkit.bench.contestants import ALL
-from normkit.bench.document import KEYS, Document, Row
+from normkit.bench.document import KEYS, OVER, Document, Row
 from normkit.bench.measure import FLOOR
+from normkit.report import formats
 
 LABELS = {FLOOR: "floor", **{each.name: each.label for each in ALL}}
 """Path → its label."""
@@ -29,6 +30,28 @@ def kind(of: Mapping[str, Any], keys: Iterable[str] = KEYS) -> str:
     told = {**of, "residual": "residual" if of.get("residual") else ""}
     told["layout"] = str(of["layout"]).replace("_", " ")
     return ", ".join(told[key] for key in keys if told[key])
+
+
+def over(name: str) -> str:
+    """The ratio of a path's time and normkit's.
+
+    >>> over("eager_in_place")
+    'in place / normkit'
+    """
+    return f"{LABELS[name]} / normkit"
+
+
+def means(over_normkit: Mapping[str, float]) -> str:
+    """Those of what a reader would use in normkit's place, PyTorch's layer plain and in place.
+
+    >>> means({"eager": 2.0, "eager_in_place": 1.5, "onednn": 3.0})
+    'eager / normkit ×2, in place / normkit ×1.5'
+    """
+    return ", ".join(
+        f"{over(name)} {formats.column(over_normkit[name], 'ratio')}"
+        for name in OVER
+        if name in over_normkit
+    )
 
 
 def size(shape: Sequence[int]) -> str:
