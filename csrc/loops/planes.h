@@ -148,16 +148,11 @@ struct Scaling {
   }
 };
 
-/// Adds the gradients of γ and β of all planes, of each channel by one thread.
-template <class Parallel>
-void add_gradients(
-    const Regions& r, const std::vector<Sums>& of_planes, AffineGradients into,
-    const Parallel& parallel) {
-  const int64_t samples = r.all_planes() / r.channels;
-  parallel(r.channels, ceil_divided(kShare, samples), [&](int64_t begin, int64_t end) {
-    for (int64_t n = 0; n < samples; ++n)
-      for (int64_t c = begin; c < end; ++c) into.add(c, of_planes[n * r.channels + c], 1);
-  });
+/// Adds the gradients of β and γ of all planes, by one thread: it is less than to wait for others.
+inline void add_gradients(
+    const Regions& r, const std::vector<Sums>& of_planes, AffineGradients into) {
+  for (int64_t first = 0; first < r.all_planes(); first += r.channels)
+    for (int64_t c = 0; c < r.channels; ++c) into.add(c, of_planes[first + c], 1);
 }
 
 /// Normalises with the moments of each region, which are returned.
@@ -259,7 +254,7 @@ void differentiate_planes(
       if (from.of_input) each_stretch_reversed(r, begin, end, differentiate);
     });
   }
-  add_gradients(r, of_planes, into, parallel);
+  add_gradients(r, of_planes, into);
 }
 
 /// Normalises with statistics that are given for each channel.
@@ -302,7 +297,7 @@ void differentiate_applied_planes(
       sums = scaling.gradients(c, scaling.about_mean(c, statistics.mean[c], sums));
     }
   });
-  add_gradients(r, of_planes, into, parallel);
+  add_gradients(r, of_planes, into);
 }
 
 }  // namespace normkit

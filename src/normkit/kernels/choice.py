@@ -16,6 +16,8 @@ from normkit.kernels.library import MISSING
 
 _functorch = torch._C._functorch
 
+_CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
+
 DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 
 
@@ -140,6 +142,9 @@ def is_channels_last(input: Tensor) -> bool:  # noqa: A002
     >>> is_channels_last(torch.zeros(2, 5, 3).transpose(1, 2))
     True
     """
+    memory_format = _CHANNELS_LAST.get(input.ndim)
+    if memory_format is not None:
+        return input.is_contiguous(memory_format=memory_format)
     return input.ndim > 2 and input.movedim(1, -1).is_contiguous()
 
 
