@@ -53,7 +53,7 @@ class BuildOrGoWithout(build_ext):
 
     def build_extension(self, extension: Extension) -> None:
         try:
-            super().build_extension(extension)
+            self._build_for_several_or_one(extension)
         except Exception as error:
             warnings.warn(
                 f"normkit is installed without its kernels for the CPU, which did not build: "
@@ -61,6 +61,14 @@ class BuildOrGoWithout(build_ext):
                 "compiler, such as g++ 12, and install normkit again.",
                 stacklevel=1,
             )
+
+    def _build_for_several_or_one(self, extension: Extension) -> None:
+        """For several generations of a processor; for one, where compiler or C library cannot."""
+        try:
+            super().build_extension(extension)
+        except Exception:
+            extension.define_macros.append(("NORMKIT_ONE_TARGET", None))
+            super().build_extension(extension)
 
     def copy_extensions_to_source(self) -> None:
         self.extensions = [

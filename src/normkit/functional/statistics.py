@@ -42,8 +42,9 @@ def in_precision_of(x: Tensor, other: Tensor) -> Tensor:
 
 def value_count(x: Tensor, axes: tuple[int, ...]) -> int:
     """How many values of `x` each statistic over `axes` is taken from."""
+    shape = x.shape
     # A list, since torch.compile cannot hand a generator on.
-    return math.prod([x.shape[axis] for axis in axes])
+    return math.prod([shape[axis] for axis in axes])
 
 
 def kept_count(x: Tensor, axes: tuple[int, ...], kept: Tensor, groups: int = 1) -> Tensor:
