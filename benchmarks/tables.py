@@ -117,6 +117,7 @@ def harness(kept: Mapping[str, Any]) -> str:
     )
 
 
+RIVALS = ("eager", "eager_in_place")
 NAMES = {"mobilenet_v2": "MobileNetV2", "resnet50": "ResNet-50"}
 LAYOUTS = {"contiguous": "contiguous", "channels_last": "channels-last"}
 
@@ -204,7 +205,7 @@ def layers(kept: Mapping[str, Any]) -> str:
             f"`{row['method']}`",
             row["layout"].replace("_", "-"),
             "yes" if row["residual"] else "no",
-            *(f"{row['over_normkit'][rival]:.2f}" for rival in ("eager", "eager_in_place")),
+            *(f"{row['over_normkit'][rival]:.2f}" for rival in RIVALS),
             f"{row['times_floor']:.2f}",
             f"{row['worst']['ratio']:.2f} on {'×'.join(map(str, row['worst']['shape']))}",
         ]
@@ -217,6 +218,27 @@ def layers(kept: Mapping[str, Any]) -> str:
         f"{shapes} shapes of ResNet-50, of medians of {kept['rounds']} rounds."
     )
     return markdown(head, lines) + f"\n{told}\n"
+
+
+def small_layers(kept: Mapping[str, Any]) -> str:
+    """Microseconds of a call on small maps."""
+    head = ["method", "layout", "residual", "eager, µs", "in place, µs", "normkit, µs"]
+    head += ["eager over normkit", "in place over normkit"]
+    cases: dict[tuple[Any, ...], dict[str, Row]] = {}
+    for row in kept["rows"]:
+        case = (row["method"], row["layout"], row["residual"])
+        cases.setdefault(case, {})[row["contestant"]] = row
+    lines = [
+        [
+            *(f"`{method}`", layout.replace("_", "-"), "yes" if residual else "no"),
+            *(f"{1e6 * paths[name]['median']:.0f}" for name in (*RIVALS, "normkit")),
+            *(f"{paths[name]['median'] / paths['normkit']['median']:.2f}" for name in RIVALS),
+        ]
+        for (method, layout, residual), paths in cases.items()
+    ]
+    shape = "×".join(map(str, kept["rows"][0]["shape"]))
+    told = f"{shape}, float32, {kept['act']}, forwards and backwards; medians of {kept['rounds']}"
+    return markdown(head, lines) + f"\n{told} rounds, on the machine of the table above.\n"
 
 
 def lean(kept: Mapping[str, Any]) -> str:
@@ -249,6 +271,8 @@ TABLES: dict[str, Callable[[Any], str]] = {
     "resampling": resampling,
     "harness": harness,
     "layers": layers,
+    "layers-kept-memory": layers,
+    "layers-small": small_layers,
     "training_step": training_step,
     "lean": lean,
 }

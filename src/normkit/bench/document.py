@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TypedDict
 
 import torch
@@ -67,13 +68,17 @@ class Group(TypedDict):
 
 
 class Machine(TypedDict):
-    """Where it was measured."""
+    """Where it was measured.
+
+    `allocator` is what the C library was told of memory, GLIBC_TUNABLES, or null.
+    """
 
     processor: str
     processors: int
     capability: str
     features: list[str]
     threads: int
+    allocator: str | None
 
 
 class Document(TypedDict):
@@ -110,6 +115,7 @@ def this_machine(threads: int) -> Machine:
         capability=torch.backends.cpu.get_cpu_capability(),
         features=machine.features(),
         threads=threads,
+        allocator=os.environ.get("GLIBC_TUNABLES"),
     )
 
 
