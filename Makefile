@@ -16,10 +16,10 @@ study: $(BIN)/.installed
 quick: $(BIN)/.installed
 	$(BIN)/normkit study --budget quick --out studies/digits-quick
 
-## test: linters, types, arrows and tests; the contract on all processors, one thread each
+## test: linters, types, arrows and tests, on all processors, one thread each
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n logical tests/contract
-	$(BIN)/pytest --ignore tests/contract
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n logical --dist loadfile --ignore tests/contract
 
 lint: $(BIN)/.installed-dev
 	$(BIN)/ruff check

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tests.study.conftest import HereEngine
 from typer.testing import CliRunner
 
 from normkit.cli import app
@@ -77,6 +78,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for folder in (study, again):
         (folder / "results.json").write_text(build.SAMPLE.read_text("utf-8"), "utf-8")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("normkit.study.run.Engine", HereEngine)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

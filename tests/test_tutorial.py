@@ -17,7 +17,7 @@ from normkit.cli import app
 ROOT = Path(__file__).parents[1]
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text("utf-8")
 BLOCKS = re.findall(r"```(python)?\n(.*?)```", TUTORIAL, re.DOTALL)
-FEWER = ["--limit", "200", "--steps", "20"]
+FEWER = ["--limit", "120", "--steps", "10", "--workers", "1"]
 """What keeps the studies short here; everything else is as it stands."""
 
 
@@ -33,7 +33,7 @@ def test_it_works_from_top_to_bottom(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for kind, text in BLOCKS:
         if kind:
             name = text.split("\n", 1)[0].removeprefix("# ")
-            quick = text.replace("budget=", "limit=200, steps=20, budget=")
+            quick = text.replace("budget=", "limit=120, steps=10, workers=1, budget=")
             (tmp_path / name).write_text(quick, "utf-8")
             continue
         for command in text.strip().splitlines():

@@ -1,6 +1,11 @@
-"""Random numbers are the same in every run; without kernels there is nothing to test."""
+"""Random numbers are the same in every run, and kernels divide their work among two threads.
+
+Without kernels there is nothing to test.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -11,6 +16,14 @@ from normkit import kernels
 @pytest.fixture(autouse=True)
 def _seed() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(autouse=True)
