@@ -66,9 +66,14 @@ class BuildOrGoWithout(build_ext):
         """For several generations of a processor; for one, where compiler or C library cannot."""
         try:
             super().build_extension(extension)
-        except Exception:
+        except Exception as error:
             extension.define_macros.append(("NORMKIT_ONE_TARGET", None))
             super().build_extension(extension)
+            warnings.warn(
+                f"normkit's kernels are built for the oldest processors alone, since they did not "
+                f"build for several generations: {error}.",
+                stacklevel=1,
+            )
 
     def copy_extensions_to_source(self) -> None:
         self.extensions = [

@@ -51,6 +51,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> channel_norm_backward(
     const MaybeTensor& weight, const MaybeTensor& bias, int64_t size, bool trailing, bool centred,
     double eps, int64_t act, double slope, bool wants_input, bool wants_residual) {
   check(x, residual, size, trailing);
+  check_asks_residual(wants_residual, act);
   const Tensor dy = beside(x, upstream);
   const OwnedAffines affines(weight, bias, size);
   std::vector<double> of_weight(size, 0), of_bias(size, 0);

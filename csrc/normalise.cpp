@@ -101,6 +101,7 @@ Gradients differentiate(
     const MaybeTensor& signs, int64_t groups, double eps, Activation act, bool wants_input,
     bool wants_residual, Taken statistics_are) {
   check(x, residual, groups);
+  check_asks_residual(wants_residual, static_cast<int64_t>(act.kind));
   const Shape s = shape_of(x);
   const Tensor dy = beside(x, upstream);
   STD_TORCH_CHECK(
@@ -159,8 +160,8 @@ Gradients batch_norm_backward(
   std::vector<double> biased = as_doubles(variance, x.size(1), 1);
   for (double& value : biased) value /= of_unbiased(x);
   return differentiate(
-      upstream, x, residual, weight, bias, {kept_statistics(x, kOverBatch, mean, variance).mean, biased.data()}, signs,
-      kOverBatch, eps, {Kind(act), slope}, wants_input, wants_residual, Taken::from_input);
+      upstream, x, residual, weight, bias,
+      {kept_statistics(x, kOverBatch, mean, variance).mean, biased.data()}, signs, kOverBatch, eps, {Kind(act), slope}, wants_input, wants_residual, Taken::from_input);
 }
 
 Normalised group_norm(
@@ -176,8 +177,8 @@ Gradients group_norm_backward(
     const Tensor& variance, const MaybeTensor& signs, int64_t groups, double eps, int64_t act,
     double slope, bool wants_input, bool wants_residual) {
   return differentiate(
-      upstream, x, residual, weight, bias, kept_statistics(x, groups, mean, variance), signs, groups, eps,
-      {Kind(act), slope}, wants_input, wants_residual, Taken::from_input);
+      upstream, x, residual, weight, bias, kept_statistics(x, groups, mean, variance), signs,
+      groups, eps, {Kind(act), slope}, wants_input, wants_residual, Taken::from_input);
 }
 
 std::tuple<Tensor, Tensor> apply_statistics(

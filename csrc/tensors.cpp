@@ -72,6 +72,13 @@ void check_like(const Tensor& x, const MaybeTensor& other) {
       "normkit's kernels take a residual of the shape, dtype and layout of the input.");
 }
 
+void check_asks_residual(bool wants_residual, int64_t act) {
+  STD_TORCH_CHECK(
+      !wants_residual || act != 0,
+      "normkit's kernels give a residual's gradient with an activation alone; without one it is the "
+      "upstream gradient.");
+}
+
 Tensor beside(const Tensor& like, const Tensor& x) {
   STD_TORCH_CHECK(
       has_shape_of(like, x),

@@ -91,6 +91,8 @@ void check_map(const Tensor& x);
 
 /// Raises unless another map lies in memory as `x` does.
 void check_like(const Tensor& x, const MaybeTensor& other);
+/// Raises where the gradient of a residual is asked for that is the upstream one.
+void check_asks_residual(bool wants_residual, int64_t act);
 
 /// Calls f with a value of the type that the tensor holds.
 template <class F>

@@ -51,7 +51,7 @@ struct ChannelMoments {
     for (size_t c = 0; c < mean.size(); ++c) {
       const double step = other_mean[c] - mean[c];
       mean[c] += step * share;
-      squares[c] += other_squares[c] + step * step * weight;
+      squares[c] += other_squares[c] + step * (step * weight);
     }
     count = total;
   }

@@ -81,8 +81,8 @@ struct ColumnAffine {
     }
   }
 
-  ColumnsAffine<A> from(int64_t column) const {
-    return ColumnsAffine<A>{centre.data(), scale.data(), shift.data()}.from(column);
+  AffineView<A> from(int64_t column) const {
+    return AffineView<A>{centre.data(), scale.data(), shift.data()}.from(column);
   }
 };
 

@@ -13,12 +13,12 @@ namespace normkit {
 
 /// For each column what `Affine` is.
 template <class A>
-struct ColumnsAffine {
+struct AffineView {
   const A* centre;
   const A* scale;
   const A* shift;
 
-  ColumnsAffine from(int64_t column) const {
+  AffineView from(int64_t column) const {
     return {centre + column, scale + column, shift + column};
   }
 };
@@ -73,7 +73,7 @@ NORMKIT_CLONES static void add_centred_rows(
 /// Adds up dz, and dz · (x − centre). Given dz; or dy, where the pass has an activation.
 template <Kind kind, int64_t rows, class A>
 NORMKIT_CLONES static void add_products_of_rows(
-    Strided<const A> dz, Strided<const A> x, ColumnsAffine<A> by, A* first, A* second,
+    Strided<const A> dz, Strided<const A> x, AffineView<A> by, A* first, A* second,
     int64_t width) {
   over_columns<A>(width, [&](int64_t j, auto lanes) NORMKIT_INLINED {
     using V = decltype(lanes);
@@ -145,7 +145,7 @@ NORMKIT_CLONES static void add_products_by_signs(
 /// z = scale · (x − centre) + shift (+ residual), and the activation, if it is one of a pass.
 template <Kind kind, int64_t rows, class A>
 NORMKIT_CLONES static void scale_and_shift_rows(
-    Strided<const A> x, Strided<const A> residual, Strided<A> z, ColumnsAffine<A> by,
+    Strided<const A> x, Strided<const A> residual, Strided<A> z, AffineView<A> by,
     int64_t width) {
   const auto each = [&](auto added) NORMKIT_INLINED {
     over_columns<A>(width, [&](int64_t j, auto lanes) NORMKIT_INLINED {
@@ -168,7 +168,7 @@ NORMKIT_CLONES static void scale_and_shift_rows(
 /// dx, given dz; or dy, where the pass has an activation.
 template <Kind kind, int64_t rows, class A>
 NORMKIT_CLONES static void input_gradient_of_rows(
-    Strided<const A> dz, Strided<const A> x, Strided<A> dx, ColumnsAffine<A> by,
+    Strided<const A> dz, Strided<const A> x, Strided<A> dx, AffineView<A> by,
     const A* of_input, const A* constant, int64_t width) {
   over_columns<A>(width, [&](int64_t j, auto lanes) NORMKIT_INLINED {
     using V = decltype(lanes);
@@ -184,7 +184,7 @@ NORMKIT_CLONES static void input_gradient_of_rows(
   });
 }
 
-/// The means of the rows of a block, and its sums cleared.
+/// The mean of each column of a block, given their sums, which are cleared.
 template <class A>
 NORMKIT_CLONES static void means_of_sums(
     A* __restrict sums, A* __restrict mean, double rows, int64_t width) {
@@ -208,7 +208,7 @@ NORMKIT_CLONES static void take_in(
     const double step = centre[j] + rest - mean[j];
     const double own = second[j] - rest * first[j];
     mean[j] += step * share;
-    squares[j] += (own > 0 ? own : 0) + step * step * (seen * share);
+    squares[j] += (own > 0 ? own : 0) + step * (step * (seen * share));
     centre[j] = static_cast<A>(mean[j]);
     first[j] = 0;
     second[j] = 0;

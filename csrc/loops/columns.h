@@ -15,6 +15,13 @@ inline void keep_statistics(
   }
 }
 
+template <class A>
+ColumnAffine<A> affine_of_sample(
+    const Matrix& m, int64_t sample, Statistics statistics, double eps, const Affines& affines) {
+  const int64_t first = sample * m.groups;
+  return {m, statistics.mean + first, statistics.variance + first, eps, affines};
+}
+
 /// Whether a sample is one thread's: there are many, and none is so large that it leaves the cache.
 inline bool takes_whole_samples(const Matrix& m) {
   return m.samples >= 8 && m.values() <= 4 * 1024 * 1024;
@@ -44,9 +51,7 @@ void normalise_rows(
     Statistics statistics, const Parallel& parallel) {
   using A = computed<T>;
   const auto affine_of = [&](int64_t sample) {
-    return ColumnAffine<A>(
-        m, statistics.mean + sample * m.groups, statistics.variance + sample * m.groups, eps,
-        affines);
+    return affine_of_sample<A>(m, sample, statistics, eps, affines);
   };
   if (takes_whole_samples(m)) {
     each_sample(m, parallel, [&](int64_t sample) {
@@ -106,9 +111,7 @@ void differentiate_rows(
     Statistics statistics, AffineGradients into, const Parallel& parallel) {
   using A = computed<T>;
   const auto affine_of = [&](int64_t sample) {
-    return ColumnAffine<A>(
-        m, statistics.mean + sample * m.groups, statistics.variance + sample * m.groups, eps,
-        affines);
+    return affine_of_sample<A>(m, sample, statistics, eps, affines);
   };
   const auto gradient_of = [&](int64_t sample, const ColumnAffine<A>& by, ChannelSums& sums) {
     return gradient_of_sample(

@@ -32,13 +32,14 @@ NORMKIT_INLINE void store_lanes(A* x, const Lanes<A>& lanes) {
   std::memcpy(x, &lanes, sizeof lanes);
 }
 
-/// Ones in the last `count` lanes, zeros before them.
+/// The last `count` lanes, zeros before them, whatever is there.
 template <class A>
-NORMKIT_INLINE Lanes<A> last_lanes(int64_t count) {
+NORMKIT_INLINE Lanes<A> last_of(const Lanes<A>& lanes, int64_t count) {
   alignas(64) static constexpr A ones[32] = {
       0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
       1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
-  return lanes_at(ones + 16 - kLanes<A> + count);
+  const Lanes<A> wanted = lanes_at(ones + 16 - kLanes<A> + count);
+  return wanted > 0 ? lanes : Lanes<A>{};
 }
 
 /// Lanes added up to 16 bytes of them. Shuffles, since GCC takes halves of a copy by way of memory.

@@ -1,4 +1,5 @@
-// (N, *, C) as a matrix, with a column for each channel, and its rows in parts and blocks.
+// (N, *, C) as a matrix, with a column for each channel of one or several positions: in parts for the
+// threads, in blocks for the cache, in tiles for a step, which are loaded and stored here.
 #pragma once
 
 #include <vector>
@@ -108,7 +109,7 @@ void each_block(const Matrix& m, const Part& part, const F& f) {
   if (part.end > m.full_rows()) f(m.full_rows(), part.end, m.rest());
 }
 
-/// The same, the last block first: it is still in the cache.
+/// Calls f for blocks from the last on: what was read last is still in the cache.
 template <class F>
 void each_block_reversed(const Matrix& m, const Part& part, const F& f) {
   const int64_t full = std::min(part.end, m.full_rows());

@@ -31,7 +31,7 @@ struct Moments {
     const double step = other.mean - mean;
     const double share = other.count / total;
     mean += step * share;
-    squares += other.squares + step * step * count * share;
+    squares += other.squares + step * (step * (count * share));
     count = total;
   }
 

@@ -24,6 +24,17 @@ int64_t longest_run(const Backward<T>& from) {
   return longest_run<T>(from.has_step_of_activation());
 }
 
+/// Asks for the values that a first pass reads after those at hand, where these lie
+/// apart: a processor reads on by itself, but cannot know where the next planes are.
+template <class T>
+NORMKIT_INLINE void read_ahead(const Regions& r, const Adjacent& s, const T* values) {
+  constexpr int64_t line = 64 / sizeof(T), most = 4096 / sizeof(T);
+  if (r.in_turn() || s.plane + r.plane_step >= r.all_planes()) return;
+  const T* next = values + (s.plane + r.plane_step) * r.positions;
+  const int64_t count = std::min(s.count * r.positions, most);
+  for (int64_t i = 0; i < count; i += line) __builtin_prefetch(next + i, 0, 2);
+}
+
 /// The moments of the values of a block, for each of the regions [begin, end).
 template <class T>
 void moments_of_block(
@@ -33,14 +44,15 @@ void moments_of_block(
   alignas(64) A buffer[kRun];
   left_unset(buffer);
   std::vector<Sums> sums(end - begin);
-  const auto each = [&](const auto& f) {
-    each_stretch(r, begin, end, block.first, block.last, [&](const Stretch& stretch) {
-      each_run(r, stretch, longest_run<T>(false), block.from, block.to, [&](const Run& run) {
+  const auto each = [&](bool is_first, const auto& f) {
+    each_adjacent(r, begin, end, block.first, block.last, [&](const Adjacent& adjacent) {
+      if (is_first && block.from == 0) read_ahead(r, adjacent, x);
+      each_run(r, adjacent, longest_run<T>(false), block.from, block.to, [&](const Run& run) {
         f(loaded(x + run.offset, buffer, run.planes.values()), run.entry - begin, run);
       });
     });
   };
-  each([&](const A* values, int64_t i, const Run& run) {
+  each(true, [&](const A* values, int64_t i, const Run& run) {
     add_totals(values, &sums[i], run.planes);
   });
   std::vector<A> centre(end - begin);
@@ -48,7 +60,7 @@ void moments_of_block(
     centre[i] = static_cast<A>(sums[i].first / block.values());
     sums[i] = {};
   }
-  each([&](const A* values, int64_t i, const Run& run) {
+  each(false, [&](const A* values, int64_t i, const Run& run) {
     add_centred_sums(values, &centre[i], &sums[i], run.planes);
   });
   for (int64_t i = 0; i < end - begin; ++i)
@@ -128,6 +140,13 @@ struct Scaling {
   Scaling(const Regions& r, const Affines& affines)
       : regions(r), given(affines), affines(r), reciprocals(r.count) {}
 
+  /// Of regions with statistics that are known.
+  Scaling(const Regions& r, const Affines& affines, Statistics statistics, double eps)
+      : Scaling(r, affines) {
+    for (int64_t region = 0; region < r.count; ++region)
+      set(region, statistics.mean[region], statistics.variance[region], eps);
+  }
+
   void set(int64_t region, double mean, double variance, double eps) {
     const double reciprocal = reciprocal_root(variance, eps);
     const int64_t first = regions.first_channel(region);
@@ -138,7 +157,7 @@ struct Scaling {
   }
 
   /// The sums of dz and dz · (x − mean) of a plane, given those of dz and dz · (x − centre).
-  Sums about_mean(int64_t region, double mean, Sums sums) {
+  Sums about_mean(int64_t region, double mean, Sums sums) const {
     const double rest = mean - static_cast<double>(affines.of(region)->centre);
     return {sums.first, sums.second - rest * sums.first};
   }
@@ -152,7 +171,10 @@ struct Scaling {
 inline void add_gradients(
     const Regions& r, const std::vector<Sums>& of_planes, AffineGradients into) {
   for (int64_t first = 0; first < r.all_planes(); first += r.channels)
-    for (int64_t c = 0; c < r.channels; ++c) into.add(c, of_planes[first + c], 1);
+    for (int64_t c = 0; c < r.channels; ++c) {
+      into.bias[c] += of_planes[first + c].first;
+      into.weight[c] += of_planes[first + c].second;
+    }
 }
 
 /// Normalises with the moments of each region, which are returned.
@@ -169,8 +191,8 @@ void normalise_planes(
     statistics.variance[region] = moments.variance();
     scaling.set(region, moments.mean, moments.variance(), eps);
   };
-  const auto normalise = [&](const Stretch& stretch) {
-    each_run(r, stretch, longest_run(to), [&](const Run& run) {
+  const auto normalise = [&](const Adjacent& adjacent) {
+    each_run(r, adjacent, longest_run(to), [&](const Run& run) {
       normalise_run(run, scaling.affines.of(run), to);
     });
   };
@@ -190,7 +212,7 @@ void normalise_planes(
     each_part(r, parallel, normalise);
     return;
   }
-  each_tile(r, parallel, [&](int64_t begin, int64_t end) {
+  each_bundle(r, parallel, [&](int64_t begin, int64_t end) {
     std::vector<Moments> whole(end - begin), part(end - begin);
     moments_of_block(joined, to.input, blocks[0], begin, end, whole.data());
     for (size_t block = 1; block < blocks.size(); ++block) {
@@ -198,7 +220,7 @@ void normalise_planes(
       for (int64_t i = 0; i < end - begin; ++i) whole[i].add(part[i]);
     }
     for (int64_t region = begin; region < end; ++region) keep(region, whole[region - begin]);
-    each_stretch_reversed(r, begin, end, normalise);
+    each_adjacent_reversed(r, begin, end, normalise);
   });
 }
 
@@ -214,8 +236,10 @@ void differentiate_planes(
   const auto prepare = [&](int64_t region) {
     scaling.set(region, statistics.mean[region], statistics.variance[region], eps);
   };
-  const auto sum = [&](const Stretch& stretch) {
-    each_run(r, stretch, longest_run(from), [&](const Run& run) {
+  const auto sum = [&](const Adjacent& adjacent) {
+    read_ahead(r, adjacent, from.input);
+    read_ahead(r, adjacent, from.upstream);
+    each_run(r, adjacent, longest_run(from), [&](const Run& run) {
       add_products_of_run(run, scaling.affines.of(run), from, &of_planes[run.plane]);
     });
   };
@@ -236,8 +260,8 @@ void differentiate_planes(
               statistics.mean[region], scaling.reciprocals[region], all[region - begin],
               r.values()));
   };
-  const auto differentiate = [&](const Stretch& stretch) {
-    each_run(r, stretch, longest_run(from), [&](const Run& run) {
+  const auto differentiate = [&](const Adjacent& adjacent) {
+    each_run(r, adjacent, longest_run(from), [&](const Run& run) {
       differentiate_run(run, scaling.affines.of(run), gradients.of(run), from);
     });
   };
@@ -247,11 +271,11 @@ void differentiate_planes(
     put_together(0, r.count);
     if (from.of_input) each_part(r, parallel, differentiate);
   } else {
-    each_tile(r, parallel, [&](int64_t begin, int64_t end) {
+    each_bundle(r, parallel, [&](int64_t begin, int64_t end) {
       for (int64_t region = begin; region < end; ++region) prepare(region);
-      each_stretch(r, begin, end, sum);
+      each_adjacent(r, begin, end, sum);
       put_together(begin, end);
-      if (from.of_input) each_stretch_reversed(r, begin, end, differentiate);
+      if (from.of_input) each_adjacent_reversed(r, begin, end, differentiate);
     });
   }
   add_gradients(r, of_planes, into);
@@ -263,11 +287,9 @@ void apply_planes(
     Shape shape, const Affines& affines, double eps, const Forward<T>& to,
     Statistics statistics, const Parallel& parallel) {
   const Regions r = Regions::over_batch(shape);
-  Scaling<computed<T>> scaling(r, affines);
-  for (int64_t c = 0; c < r.count; ++c)
-    scaling.set(c, statistics.mean[c], statistics.variance[c], eps);
-  each_part(r, parallel, [&](const Stretch& stretch) {
-    each_run(r, stretch, longest_run(to), [&](const Run& run) {
+  const Scaling<computed<T>> scaling(r, affines, statistics, eps);
+  each_part(r, parallel, [&](const Adjacent& adjacent) {
+    each_run(r, adjacent, longest_run(to), [&](const Run& run) {
       normalise_run(run, scaling.affines.of(run), to);
     });
   });
@@ -280,20 +302,18 @@ void differentiate_applied_planes(
     Statistics statistics, AffineGradients into, const Parallel& parallel) {
   using A = computed<T>;
   const Regions r = Regions::over_batch(shape);
-  Scaling<A> scaling(r, affines);
-  for (int64_t c = 0; c < r.count; ++c)
-    scaling.set(c, statistics.mean[c], statistics.variance[c], eps);
+  const Scaling<A> scaling(r, affines, statistics, eps);
   const ForPlanes<InputGradient<A>> none(r);
   std::vector<Sums> of_planes(r.all_planes());
-  each_part(r, parallel, [&](const Stretch& stretch) {
-    each_run(r, stretch, longest_run(from), [&](const Run& run) {
+  each_part(r, parallel, [&](const Adjacent& adjacent) {
+    each_run(r, adjacent, longest_run(from), [&](const Run& run) {
       const Affine<A>* by = scaling.affines.of(run);
       add_products_of_run(run, by, from, &of_planes[run.plane]);
       if (from.of_input) differentiate_run(run, by, none.of(run), from);
     });
-    for (int64_t k = 0; k < stretch.count; ++k) {
-      const int64_t c = stretch.entry + k;
-      Sums& sums = of_planes[stretch.plane + k];
+    for (int64_t k = 0; k < adjacent.count; ++k) {
+      const int64_t c = adjacent.entry + k;
+      Sums& sums = of_planes[adjacent.plane + k];
       sums = scaling.gradients(c, scaling.about_mean(c, statistics.mean[c], sums));
     }
   });

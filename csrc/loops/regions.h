@@ -67,12 +67,13 @@ struct ForPlanes {
 
   /// Those of a region.
   V* of(int64_t region) { return &values[region * distinct]; }
+  const V* of(int64_t region) const { return &values[region * distinct]; }
   /// Those of a run's planes.
   const V* of(const Run& run) const { return &values[run.entry]; }
 };
 
 /// Adjacent regions that one thread works on, so many that what it reads twice stays in its cache.
-constexpr int64_t kTile = 64 * 1024;
+constexpr int64_t kBundle = 64 * 1024;
 
 /// Values of a region whose mean is taken before they are squared, while they are in the cache.
 constexpr int64_t kBlock = 16 * 1024;
@@ -80,16 +81,16 @@ constexpr int64_t kBlock = 16 * 1024;
 /// Less is not worth another thread.
 constexpr int64_t kShare = 16 * 1024;
 
-inline int64_t regions_of_tile(const Regions& r) {
+inline int64_t regions_of_bundle(const Regions& r) {
   const int64_t values = r.planes * r.positions;
-  const int64_t most = std::max<int64_t>(kTile / values, 1);
+  const int64_t most = std::max<int64_t>(kBundle / values, 1);
   return std::min(most, std::max(ceil_divided(kShare, values), r.count / 64));
 }
 
 /// Whether there are too few regions for all threads to work on regions of their own.
 inline bool has_few_regions(const Regions& r) {
-  return ceil_divided(r.count, regions_of_tile(r)) < 8 &&
-         static_cast<double>(r.count) * r.values() > 8.0 * kTile;
+  return ceil_divided(r.count, regions_of_bundle(r)) < 8 &&
+         static_cast<double>(r.count) * r.values() > 8.0 * kBundle;
 }
 
 /// The planes [first, last) of a region, and of each the positions [from, to).
@@ -113,26 +114,26 @@ inline std::vector<Block> blocks_of(const Regions& r) {
 }
 
 /// Adjacent planes, which have adjacent entries in what is kept for planes.
-struct Stretch {
+struct Adjacent {
   int64_t plane, entry, count;
   int64_t signs;  // of the first word: enough for those of each plane, fewer for those of runs
 
-  static Stretch of(const Regions& r, int64_t plane, int64_t entry, int64_t count) {
+  static Adjacent of(const Regions& r, int64_t plane, int64_t entry, int64_t count) {
     return {plane, entry, count, plane * sign_words(r.positions)};
   }
   /// Some of its planes, from the first of a run on.
-  Stretch part(const Regions& r, int64_t from, int64_t most) const {
+  Adjacent part(const Regions& r, int64_t from, int64_t most) const {
     return {plane + from, entry + from, std::min(most, count - from),
             signs + from / r.planes_of_run() * sign_words(r.planes_of_run() * r.positions)};
   }
 };
 
-/// Calls f(run) for the runs of a stretch, of the positions [from, to) of its planes.
+/// Calls f(run) for the runs of a adjacent, of the positions [from, to) of its planes.
 ///
-/// How it is cut decides where signs are: a backward goes through the stretches of its forward.
+/// How it is cut decides where signs are: a backward goes through the adjacentes of its forward.
 template <class F>
 NORMKIT_INLINE void each_run(
-    const Regions& r, const Stretch& s, int64_t most, int64_t from, int64_t to, const F& f) {
+    const Regions& r, const Adjacent& s, int64_t most, int64_t from, int64_t to, const F& f) {
   const int64_t step = std::max<int64_t>(most / r.positions, 1);
   const int64_t words = sign_words(step * r.positions);
   int64_t signs = s.signs;
@@ -145,26 +146,26 @@ NORMKIT_INLINE void each_run(
 }
 
 template <class F>
-NORMKIT_INLINE void each_run(const Regions& r, const Stretch& s, int64_t most, const F& f) {
+NORMKIT_INLINE void each_run(const Regions& r, const Adjacent& s, int64_t most, const F& f) {
   each_run(r, s, most, 0, r.positions, f);
 }
 
-/// Calls f(stretch) for the planes [first, last) of the regions [begin, end), as they lie; for all
+/// Calls f(adjacent) for the planes [first, last) of the regions [begin, end), as they lie; for all
 /// planes, where a region lies before the next.
 template <class F>
-NORMKIT_INLINE void each_stretch(
+NORMKIT_INLINE void each_adjacent(
     const Regions& r, int64_t begin, int64_t end, int64_t first, int64_t last, const F& f) {
   if (r.in_turn()) {
     const int64_t plane = begin * r.planes;
-    f(Stretch::of(r, plane, plane, (end - begin) * r.planes));
+    f(Adjacent::of(r, plane, plane, (end - begin) * r.planes));
   } else {
-    for (int64_t k = first; k < last; ++k) f(Stretch::of(r, r.plane(begin, k), begin, end - begin));
+    for (int64_t k = first; k < last; ++k) f(Adjacent::of(r, r.plane(begin, k), begin, end - begin));
   }
 }
 
 template <class F>
-NORMKIT_INLINE void each_stretch(const Regions& r, int64_t begin, int64_t end, const F& f) {
-  each_stretch(r, begin, end, 0, r.planes, f);
+NORMKIT_INLINE void each_adjacent(const Regions& r, int64_t begin, int64_t end, const F& f) {
+  each_adjacent(r, begin, end, 0, r.planes, f);
 }
 
 /// Calls f(region, plane) for the planes of the regions [begin, end), as they lie.
@@ -185,20 +186,21 @@ inline int64_t planes_of_part(const Regions& r) {
   return std::max<int64_t>(kBlock / (step * r.positions), 1) * step;
 }
 
-/// The same in parts, those that lie last first: what was read last is still in the cache.
+/// Calls f(adjacent) for parts of all planes of the regions [begin, end), those that lie last first:
+/// what was read last is still in the cache.
 template <class F>
-NORMKIT_INLINE void each_stretch_reversed(
+NORMKIT_INLINE void each_adjacent_reversed(
     const Regions& r, int64_t begin, int64_t end, const F& f) {
   if (r.in_turn()) {
     const int64_t plane = begin * r.planes, size = planes_of_part(r);
-    const Stretch all = Stretch::of(r, plane, plane, (end - begin) * r.planes);
+    const Adjacent all = Adjacent::of(r, plane, plane, (end - begin) * r.planes);
     for (int64_t k = (all.count - 1) / size * size; k >= 0; k -= size) f(all.part(r, k, size));
   } else {
-    for (int64_t k = r.planes; k-- > 0;) f(Stretch::of(r, r.plane(begin, k), begin, end - begin));
+    for (int64_t k = r.planes; k-- > 0;) f(Adjacent::of(r, r.plane(begin, k), begin, end - begin));
   }
 }
 
-/// Calls f(stretch) for parts of all planes, from several threads.
+/// Calls f(adjacent) for parts of all planes, from several threads.
 template <class Parallel, class F>
 void each_part(const Regions& r, const Parallel& parallel, const F& f) {
   const int64_t length = r.in_turn() ? r.all_planes() : r.count;
@@ -208,19 +210,19 @@ void each_part(const Regions& r, const Parallel& parallel, const F& f) {
            [&](int64_t begin, int64_t end) {
              for (int64_t i = begin; i < end; ++i) {
                const int64_t entry = i % parts * size;
-               f(Stretch::of(
+               f(Adjacent::of(
                    r, i / parts * length + entry, entry, std::min(size, length - entry)));
              }
            });
 }
 
-/// Calls f(begin, end) for tiles of regions, from several threads.
+/// Calls f(begin, end) for bundles of regions, from several threads.
 template <class Parallel, class F>
-void each_tile(const Regions& r, const Parallel& parallel, const F& f) {
-  const int64_t width = regions_of_tile(r);
+void each_bundle(const Regions& r, const Parallel& parallel, const F& f) {
+  const int64_t width = regions_of_bundle(r);
   parallel(ceil_divided(r.count, width), 1, [&](int64_t first, int64_t last) {
-    for (int64_t tile = first; tile < last; ++tile)
-      f(tile * width, std::min(tile * width + width, r.count));
+    for (int64_t bundle = first; bundle < last; ++bundle)
+      f(bundle * width, std::min(bundle * width + width, r.count));
   });
 }
 

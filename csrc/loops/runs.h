@@ -38,7 +38,8 @@ NORMKIT_INLINE void each_of(Planes planes, const F& f) {
 }
 
 /// Calls f(i) for `count` values, as many at a time as lanes hold; the last of them overlap with
-/// those before, so that no value is left to be handled alone.
+/// those before, so that no value is left to be handled alone. For some i it is called twice, so its
+/// result must not be where it reads.
 template <class A, class F>
 NORMKIT_INLINE void in_lanes(int64_t count, const F& f) {
   constexpr int64_t n = kLanes<A>;
@@ -89,7 +90,7 @@ NORMKIT_INLINE double total_of(const A* x, int64_t count) {
     d += lanes_at(x + i + 3 * n);
   }
   for (; i + n <= count; i += n) a += lanes_at(x + i);
-  if (i < count) b += lanes_at(x + count - n) * last_lanes<A>(count - i);
+  if (i < count) b += last_of<A>(lanes_at(x + count - n), count - i);
   return sum_of<A>((a + b) + (c + d));
 }
 
@@ -131,7 +132,7 @@ NORMKIT_INLINE Sums centred_sums_of(const A* x, A centre, int64_t count) {
     a += s, aa += s * s;
   }
   if (i < count) {
-    const Lanes<A> s = (lanes_at(x + count - n) - centre) * last_lanes<A>(count - i);
+    const Lanes<A> s = last_of<A>(lanes_at(x + count - n) - centre, count - i);
     b += s, bb += s * s;
   }
   return sums_of<A>((a + b) + (c + d), (aa + bb) + (cc + dd));
@@ -144,7 +145,8 @@ NORMKIT_CLONES static Sums centred_sums(const A* x, A centre, int64_t count) {
 
 /// Adds them for each plane.
 template <class A>
-NORMKIT_CLONES static void add_centred_sums(const A* x, const A* centre, Sums* sums, Planes planes) {
+NORMKIT_CLONES static void add_centred_sums(
+    const A* x, const A* centre, Sums* sums, Planes planes) {
   each_of(planes, [&](int64_t k, int64_t i) NORMKIT_INLINED {
     const Sums more = centred_sums_of(x + i, centre[k], planes.length);
     sums[k].first += more.first;
@@ -187,9 +189,8 @@ NORMKIT_INLINE Sums products_of(const A* dz, const A* x, Affine<A> by, int64_t c
   }
   if (i < count) {
     const Lanes<A> s = lanes_at(x + count - n) - by.centre;
-    const Lanes<A> u =
-        before<kind>(lanes_at(dz + count - n), s, by) * last_lanes<A>(count - i);
-    b += u, bb += u * s;
+    const Lanes<A> u = before<kind>(lanes_at(dz + count - n), s, by);
+    b += last_of<A>(u, count - i), bb += last_of<A>(u * s, count - i);
   }
   return sums_of<A>(a + b, aa + bb);
 }

@@ -33,12 +33,6 @@ struct Statistics {
 struct AffineGradients {
   double* weight;
   double* bias;
-
-  /// `sums` are those of dz, and of dz · (x − mean).
-  void add(int64_t channel, Sums sums, double reciprocal) const {
-    bias[channel] += sums.first;
-    weight[channel] += sums.second * reciprocal;
-  }
 };
 
 template <class T>

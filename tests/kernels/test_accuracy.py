@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
-from tests.kernels.calls import LAYOUTS, METHODS, Call, Method, call, plainly, taken
+from tests.kernels.calls import LAYOUTS, METHODS, Call, Method, call, lies, plainly, taken
 from torch import Tensor
 
 SHAPE = (8, 18, 28, 28)
@@ -64,6 +64,32 @@ def test_smooth_activations_are_as_accurate(act: str, layout: str) -> None:
     for name, exact in expected.items():
         error = (got[name].double() - exact).abs().max()
         assert error <= 4 * ULP * exact.abs().max(), name
+
+
+def drifting(how: str, shape: tuple[int, ...]) -> Tensor:
+    """Values whose mean is not the same everywhere, in samples and in channels."""
+    samples, channels, *_ = shape
+    place = torch.arange(samples * channels).reshape(samples, channels, 1, 1)
+    if how == "ramp":
+        return torch.randn(shape) + place
+    first = (place < channels) | (place % channels < channels // 2)
+    return torch.where(first, torch.randn(shape), torch.randn(shape) + 1e4)
+
+
+@pytest.mark.parametrize("how", ["ramp", "step"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("method", METHODS, ids=str)
+def test_a_mean_that_drifts_costs_no_accuracy(method: Method, layout: str, how: str) -> None:
+    if method.is_trailing and layout != "contiguous":
+        return
+    shape = (8, 96, 12, 12)
+    one = call(method, shape, layout=layout)
+    one.input = lies(drifting(how, shape), layout)
+    expected = plainly(one.in_float64().output)
+    with taken():
+        got = one.output()
+    error = (got.double() - expected).abs().max()
+    assert error <= 4 * ULP * expected.abs().max()
 
 
 def of_pytorch(one: Call) -> dict[str, Tensor]:

@@ -35,6 +35,37 @@ def test_no_gradient_comes_through_where_the_activation_is_flat(act: str, upstre
         assert gradient.isfinite().all()
 
 
+@pytest.mark.parametrize("place", [0, 40, 48])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_an_infinite_gradient_spoils_its_own_channel_alone(
+    layout: torch.memory_format, place: int
+) -> None:
+    layer = nk.nn.BatchNorm2d(6).eval()
+    x = torch.rand(5, 6, 7, 7).contiguous(memory_format=layout) + 1
+    upstream = torch.rand_like(x)
+    upstream[2, 3].view(-1)[place] = torch.inf
+    y = layer(x)
+    for gradient in torch.autograd.grad(y, list(layer.parameters()), upstream):
+        assert gradient.isfinite().tolist() == [True, True, True, False, True, True]
+
+
+@pytest.mark.parametrize("act", ["relu", "relu6", "leaky_relu"])
+def test_where_there_is_no_number_the_gradient_is_that_of_pytorch(act: str) -> None:
+    x = torch.rand(2, 6, 4, 5)
+    residual = torch.rand_like(x)
+    residual[0, 1, 2, 3] = torch.nan
+    residual.requires_grad_()
+    upstream = torch.rand_like(x)
+
+    def gradient() -> Tensor:
+        y = nk.functional.batch_norm(x, None, None, training=True, act=act, residual=residual)
+        return torch.autograd.grad(y, residual, upstream)[0]
+
+    found = gradient()
+    with nk.kernels.disabled():
+        torch.testing.assert_close(found, gradient())
+
+
 @pytest.mark.parametrize("act", [None, "relu", "silu"])
 def test_a_residual_alone_can_be_differentiated_twice(act: str | None) -> None:
     layer = nk.nn.BatchNorm2d(6, affine=False, act=act)
