@@ -147,11 +147,8 @@ for method in METHODS:
                         )
                         tried += 1
 print(tried)
-# Without an activation nobody asks for the gradient of the residual, and it is not written to.
-x, vector = torch.ones(2, 6, 5, 3), torch.ones(6, dtype=torch.float64)
-unset = torch.ops.normkit.batch_norm_backward(
-    x, x, None, None, None, vector, vector, None, 1e-5, 0, 0.0, False, True
-)[3]
+# Where nothing has been written it shows.
+unset = torch.ops.normkit.fresh_like.default(torch.ones(2, 6, 5, 3))
 print(unset.isnan().all().item())
 """
 
@@ -171,6 +168,14 @@ def test_nothing_is_left_unset_of_what_an_operator_returns() -> None:
     ran = run(PROGRAM, NORMKIT_POISON="1")
     assert ran.stderr == ""
     assert ran.stdout == "768\nTrue\n"
+
+
+def test_a_residual_gradient_that_is_the_upstream_one_is_not_given() -> None:
+    x, vector = torch.ones(2, 6, 5, 3), torch.ones(6, dtype=torch.float64)
+    with pytest.raises(RuntimeError, match="without one it is the upstream gradient"):
+        torch.ops.normkit.batch_norm_backward.default(
+            x, x, None, None, None, vector, vector, None, 1e-5, 0, 0.0, False, True
+        )
 
 
 @pytest.mark.parametrize("switch", ["off", "0"])
