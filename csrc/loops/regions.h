@@ -128,9 +128,9 @@ struct Adjacent {
   }
 };
 
-/// Calls f(run) for the runs of a adjacent, of the positions [from, to) of its planes.
+/// Calls f(run) for the runs of adjacent planes, of the positions [from, to) of each.
 ///
-/// How it is cut decides where signs are: a backward goes through the adjacentes of its forward.
+/// How it is cut decides where signs are: a backward goes through the planes as its forward did.
 template <class F>
 NORMKIT_INLINE void each_run(
     const Regions& r, const Adjacent& s, int64_t most, int64_t from, int64_t to, const F& f) {
@@ -150,7 +150,7 @@ NORMKIT_INLINE void each_run(const Regions& r, const Adjacent& s, int64_t most, 
   each_run(r, s, most, 0, r.positions, f);
 }
 
-/// Calls f(adjacent) for the planes [first, last) of the regions [begin, end), as they lie; for all
+/// Calls f(Adjacent) for the planes [first, last) of the regions [begin, end), as they lie; for all
 /// planes, where a region lies before the next.
 template <class F>
 NORMKIT_INLINE void each_adjacent(
@@ -186,7 +186,7 @@ inline int64_t planes_of_part(const Regions& r) {
   return std::max<int64_t>(kBlock / (step * r.positions), 1) * step;
 }
 
-/// Calls f(adjacent) for parts of all planes of the regions [begin, end), those that lie last first:
+/// Calls f(Adjacent) for parts of all planes of the regions [begin, end), those that lie last first:
 /// what was read last is still in the cache.
 template <class F>
 NORMKIT_INLINE void each_adjacent_reversed(
@@ -200,7 +200,7 @@ NORMKIT_INLINE void each_adjacent_reversed(
   }
 }
 
-/// Calls f(adjacent) for parts of all planes, from several threads.
+/// Calls f(Adjacent) for parts of all planes, from several threads.
 template <class Parallel, class F>
 void each_part(const Regions& r, const Parallel& parallel, const F& f) {
   const int64_t length = r.in_turn() ? r.all_planes() : r.count;
