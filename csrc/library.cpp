@@ -7,7 +7,9 @@
 STABLE_TORCH_LIBRARY_FRAGMENT(normkit, m) {
   m.def(
       "batch_norm(Tensor input, Tensor? residual, Tensor? weight, Tensor? bias, float eps, "
-      "int act, float slope, bool keeps_signs) -> (Tensor, Tensor, Tensor, Tensor)");
+      "int act, float slope, bool keeps_signs, Tensor(a!)? running_mean=None, "
+      "Tensor(b!)? running_var=None, Tensor(c!)? num_batches_tracked=None, float momentum=0) "
+      "-> (Tensor, Tensor, Tensor, Tensor)");
   m.def(
       "batch_norm_backward(Tensor upstream, Tensor input, Tensor? residual, Tensor? weight, "
       "Tensor? bias, Tensor mean, Tensor variance, Tensor? signs, float eps, int act, "

@@ -125,6 +125,27 @@ def test_a_graph_that_needs_them_as_they_were_raises_once_they_have_moved() -> N
         y.sum().backward()
 
 
+@layers
+def test_an_activation_that_fails_leaves_them_alone(layer: str) -> None:
+    def fails(_: Tensor) -> Tensor:
+        raise ArithmeticError
+
+    made = LAYERS[layer](act=fails)
+    before = buffers(made)
+    with pytest.raises(ArithmeticError):
+        made(sample())
+    close(buffers(made), before)
+
+
+@layers
+def test_a_layer_told_not_to_track_leaves_them_alone(layer: str) -> None:
+    made = LAYERS[layer]()
+    made.track_running_stats = False
+    before = buffers(made)
+    made(sample())
+    close(buffers(made), before)
+
+
 def test_evaluation_leaves_them_alone() -> None:
     layer = nk.nn.BatchNorm2d(6)
     layer(sample())

@@ -12,7 +12,7 @@ from normkit.functional.checks import (
     check_per_channel,
     check_several,
 )
-from normkit.functional.running import update_running_
+from normkit.functional.running import is_recomputation, update_running_
 from normkit.functional.statistics import (
     Moments,
     at_least_float32,
@@ -24,6 +24,7 @@ from normkit.functional.statistics import (
     unbiased,
     value_count,
 )
+from normkit.kernels.running import Running, moves_beside_kernel
 
 
 def batch_norm(
@@ -78,14 +79,14 @@ def batch_norm(
     Paper: Ioffe and Szegedy, "Batch Normalization", 2015, https://arxiv.org/abs/1502.03167
     """
     if training:
-        y, moments = batch_norm_of_batch(
-            input, weight, bias, eps, act=act, residual=residual, mask=mask
-        )
+        check_input("batch_norm", input)
         check_per_channel(
             "batch_norm", input.shape[1], running_mean=running_mean, running_var=running_var
         )
-        update_running_(running_mean, running_var, moments, momentum)
-        return y
+        running = Running(running_mean, running_var, None, momentum)
+        return batch_norm_moving(
+            input, running, weight, bias, eps, act=act, residual=residual, mask=mask
+        )
     if running_mean is None or running_var is None:
         raise ValueError(
             "batch_norm in evaluation normalises with running_mean and running_var; got None. "
@@ -165,6 +166,49 @@ def batch_norm_of_batch(
     if ending is not None:
         y, mean, variance = kernels.batch_norm(input, weight, bias, eps, ending)
         return finish(y, ending.act), Moments(mean, variance, count)
+    return _ended(input, weight, bias, eps, act, residual, mask)
+
+
+def batch_norm_moving(
+    input: Tensor,  # noqa: A002
+    running: Running,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+    *,
+    act: Activation = None,
+    residual: Tensor | None = None,
+    mask: Tensor | None = None,
+) -> Tensor:
+    """Batch normalization with the statistics of the batch, which move running ones.
+
+    `batch_norm` in training, for who counts the batches; the arguments are the same.
+    """
+    count = _check_batch("batch_norm", input, weight, bias)
+    ending = kernels.choose("batch_norm", input, act, residual, weight, bias, mask=mask)
+    if ending is None:
+        y, moments = _ended(input, weight, bias, eps, act, residual, mask)
+    elif ending.act is None and moves_beside_kernel(running) and not is_recomputation():
+        return kernels.batch_norm_moving(input, running, weight, bias, eps, ending)
+    else:
+        y, mean, variance = kernels.batch_norm(input, weight, bias, eps, ending)
+        y, moments = finish(y, ending.act), Moments(mean, variance, count)
+    update_running_(
+        running.mean, running.variance, moments, running.momentum, running.num_batches_tracked
+    )
+    return y
+
+
+def _ended(
+    input: Tensor,  # noqa: A002
+    weight: Tensor | None,
+    bias: Tensor | None,
+    eps: float,
+    act: Activation,
+    residual: Tensor | None,
+    mask: Tensor | None,
+) -> tuple[Tensor, Moments]:
+    """By the formula."""
     return ended(
         lambda **sources: _of_batch(**sources, eps=eps),
         act,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor
 
 from normkit import kernels
@@ -17,7 +19,6 @@ from normkit.functional.statistics import (
     centred_moments,
     in_precision_of,
     standardised,
-    value_count,
 )
 
 
@@ -69,14 +70,14 @@ def group_norm(
     check_per_channel("group_norm", channels, weight=weight, bias=bias)
     check_several(
         "group_norm",
-        value_count(input, tuple(range(1, input.ndim))) // num_groups,
+        math.prod(input.shape[1:]) // num_groups,
         input,
         per="group",
         fix="Use fewer groups, so that each has several channels.",
     )
     ending = kernels.choose("group_norm", input, act, residual, weight, bias, mask=mask)
     if ending is not None:
-        y = kernels.group_norm(input, num_groups, weight, bias, eps, ending)[0]
+        y = kernels.group_norm(input, num_groups, weight, bias, eps, ending)
         return finish(y, ending.act)
     kept = check_mask("group_norm", mask, input)
     return ended(

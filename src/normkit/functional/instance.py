@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor
 
 from normkit import kernels
@@ -72,13 +74,13 @@ def instance_norm(
     https://arxiv.org/abs/1607.08022
     """
     if use_input_stats:
-        y, moments = instance_norm_of_input(
-            input, weight, bias, eps, act=act, residual=residual, mask=mask
-        )
+        check_input("instance_norm", input)
         check_per_channel(
             "instance_norm", input.shape[1], running_mean=running_mean, running_var=running_var
         )
-        update_running_(running_mean, running_var, moments, momentum)
+        y, moments = _of_input(input, weight, bias, eps, act, residual, mask)
+        if running_mean is not None or running_var is not None:
+            update_running_(running_mean, running_var, moments(), momentum)
         return y
     if running_mean is None or running_var is None:
         raise ValueError(
@@ -117,6 +119,20 @@ def instance_norm_of_input(
     Returns:
         The output, and the moments that running statistics are moved by, without a gradient.
     """
+    y, moments = _of_input(input, weight, bias, eps, act, residual, mask)
+    return y, moments()
+
+
+def _of_input(
+    input: Tensor,  # noqa: A002
+    weight: Tensor | None,
+    bias: Tensor | None,
+    eps: float,
+    act: Activation,
+    residual: Tensor | None,
+    mask: Tensor | None,
+) -> tuple[Tensor, Callable[[], Moments]]:
+    """The output, and how the moments are put together, for who wants them."""
     check_input("instance_norm", input)
     samples, channels = input.shape[:2]
     check_per_channel("instance_norm", channels, weight=weight, bias=bias)
@@ -131,10 +147,14 @@ def instance_norm_of_input(
     ending = kernels.choose("instance_norm", input, act, residual, weight, bias, mask=mask)
     if ending is not None:
         # Each channel is a group of its own.
-        y, mean, variance = kernels.group_norm(input, channels, weight, bias, eps, ending)
-        each = mean.reshape(samples, channels), variance.reshape(samples, channels)
-        return finish(y, ending.act), _mean_moments(input, axes, *each, None)
-    return ended(
+        y, mean, variance = kernels.group_norm_with_statistics(
+            input, channels, weight, bias, eps, ending
+        )
+        each = (samples, channels)
+        return finish(y, ending.act), lambda: _mean_moments(
+            input, axes, mean.reshape(each), variance.reshape(each), None
+        )
+    y, moments = ended(
         lambda **sources: _plain(**sources, eps=eps),
         act,
         residual,
@@ -143,6 +163,7 @@ def instance_norm_of_input(
         bias=bias,
         kept=check_mask("instance_norm", mask, input),
     )
+    return y, lambda: moments
 
 
 def _plain(

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from normkit.functional.statistics import Moments, at_least_float32, in_precision_of
 from normkit.kernels import running as kernel
+from normkit.kernels.running import Running
 
 _functorch = torch._C._functorch
 
@@ -46,10 +47,9 @@ def update_running_(
     """
     if is_recomputation():
         return
-    if not isinstance(momentum, Tensor) and kernel.moves(
-        running_mean, running_var, num_batches_tracked, *moments
-    ):
-        kernel.move_(running_mean, running_var, num_batches_tracked, *moments[:2], momentum)
+    as_given = Running(running_mean, running_var, num_batches_tracked, momentum)
+    if kernel.moves(as_given, *moments):
+        kernel.move_(as_given, moments.mean, moments.variance)
         return
     with torch.no_grad():
         moved = [

@@ -5,12 +5,12 @@ the formula, norm, residual and activation in one pass. `normkit.explain` tells 
 goes.
 """
 
-from normkit.kernels.batch import apply_statistics, batch_norm
+from normkit.kernels.batch import apply_statistics, batch_norm, batch_norm_moving
 from normkit.kernels.batch import register as register_batch
 from normkit.kernels.channel_norm import channel_norm
 from normkit.kernels.channel_norm import register as register_channel
 from normkit.kernels.choice import Choice, Ending, choose, disabled, observed
-from normkit.kernels.group import group_norm
+from normkit.kernels.group import group_norm, group_norm_with_statistics
 from normkit.kernels.group import register as register_group
 from normkit.kernels.library import MISSING, fresh_like
 from normkit.kernels.recomputed import recomputed, recomputes
@@ -21,11 +21,13 @@ __all__ = [
     "Ending",
     "apply_statistics",
     "batch_norm",
+    "batch_norm_moving",
     "channel_norm",
     "choose",
     "disabled",
     "fresh_like",
     "group_norm",
+    "group_norm_with_statistics",
     "observed",
     "recomputed",
     "recomputes",

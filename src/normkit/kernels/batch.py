@@ -8,6 +8,7 @@ from torch import Tensor
 
 from normkit.kernels.choice import Ending
 from normkit.kernels.function import register_kernel, run
+from normkit.kernels.running import Running, wrote_to
 
 
 def register(of_batch: Callable[..., Tensor], applied: Callable[..., Tensor]) -> None:
@@ -28,10 +29,24 @@ def batch_norm(
     Returns:
         The output, and mean and unbiased variance, `(C)`, in float64.
     """
-    output, mean, variance = run("batch", input, weight, bias, ending, eps)
+    output, mean, variance = run("batch", input, weight, bias, ending, eps, wants_statistics=True)
     assert mean is not None
     assert variance is not None
     return output, mean, variance
+
+
+def batch_norm_moving(
+    input: Tensor,  # noqa: A002
+    running: Running,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    eps: float,
+    ending: Ending,
+) -> Tensor:
+    """With the statistics of the batch, which move running ones in the same operator."""
+    output = run("batch", input, weight, bias, ending, eps, moved=running)[0]
+    wrote_to(running)
+    return output
 
 
 def apply_statistics(

@@ -9,12 +9,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
+from torch.nn import Parameter
 
 from normkit.kernels import lean
 from normkit.kernels.activation import NONE, Act, fused
 from normkit.kernels.library import MISSING
 
-_functorch = torch._C._functorch
+_transforms = torch._C._functorch.get_dynamic_layer_stack_depth
 
 _CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 
@@ -112,8 +113,8 @@ def choose(
         mask: what is left out; None where all counts.
         trailing: whether it is over the last values of memory, whatever the axes mean.
     """
-    refusal = _refusal(input, residual, (*affine, *given), mask)
-    if refusal is None and any(statistic.requires_grad for statistic in given):
+    refusal = _refusal(input, residual, affine + given if given else affine, mask)
+    if refusal is None and given and any(statistic.requires_grad for statistic in given):
         refusal = "the statistics ask for a gradient"
     if refusal is None and trailing and not input.is_contiguous():
         refusal = "the input is not contiguous"
@@ -166,23 +167,20 @@ def _refusal(
 
 def refused_context() -> str | None:
     """Why only a formula that PyTorch can look into is right here; None where it need not."""
-    if _functorch.get_dynamic_layer_stack_depth() > 0:
+    if _transforms() > 0:
         return "a transform of torch.func needs the formula itself"
     if forward_ad._current_level >= 0:
         return "forward-mode differentiation needs the formula itself"
-    if torch.compiler.is_exporting() or _is_traced():
+    compiles = torch.compiler.is_compiling()
+    if torch.compiler.is_exporting() if compiles else torch._C._is_tracing():
         return "an exported graph holds the formula itself"
     return None
 
 
-def _is_traced() -> bool:
-    return not torch.compiler.is_compiling() and torch._C._is_tracing()
-
-
 def _refused_input(x: Tensor) -> str | None:
-    if type(x) is not Tensor and type(x) is not torch.nn.Parameter:
+    if type(x) is not Tensor and type(x) is not Parameter:
         return f"the input is a {type(x).__name__}"
-    if x.device.type != "cpu":
+    if not x.is_cpu:
         return f"the kernels run on the CPU; the input is on {x.device}"
     if x.dtype not in DTYPES:
         return f"the kernels take float64, float32, bfloat16 and float16; the input is {x.dtype}"
@@ -199,16 +197,16 @@ def _refused_companions(
     x: Tensor, residual: Tensor | None, affine: tuple[Tensor | None, ...]
 ) -> str | None:
     if residual is not None:
-        if residual.shape != x.shape or residual.dtype != x.dtype or residual.device != x.device:
+        if residual.shape != x.shape or residual.dtype != x.dtype or not residual.is_cpu:
             return "the residual has another shape, dtype or device than the input"
-        if type(residual) is not Tensor and type(residual) is not torch.nn.Parameter:
+        if type(residual) is not Tensor and type(residual) is not Parameter:
             return f"the residual is a {type(residual).__name__}"
     for vector in affine:
         if vector is None:
             continue
-        if vector.dtype not in DTYPES or vector.device != x.device or not vector.is_contiguous():
+        if vector.dtype not in DTYPES or not vector.is_cpu or not vector.is_contiguous():
             return "weight, bias and statistics are to be contiguous vectors beside the input"
-        if type(vector) is not torch.nn.Parameter and type(vector) is not Tensor:
+        if type(vector) is not Parameter and type(vector) is not Tensor:
             return f"weight, bias or statistics are a {type(vector).__name__}"
     return None
 

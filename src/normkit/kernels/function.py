@@ -20,7 +20,7 @@ from normkit.kernels.choice import Ending
 from normkit.kernels.library import MISSING
 
 Outputs = tuple[Tensor, Tensor | None, Tensor | None]
-"""The output, and its mean and variance in float64, unless they were given."""
+"""The output, and its mean and variance in float64, where they are asked for."""
 
 Statistics = Literal["found", "given", "recomputed"]
 
@@ -77,6 +77,8 @@ def run(
     ending: Ending,
     *options: Any,
     given: tuple[Tensor, Tensor] | None = None,
+    moved: tuple[Any, ...] = (),
+    wants_statistics: bool = False,
 ) -> Outputs:
     """Runs a kernel, so that its output can be differentiated if any input asks for it.
 
@@ -88,6 +90,8 @@ def run(
         ending: act(y + residual).
         options: further arguments of the operator, such as ε.
         given: mean and variance, where they do not come of the input.
+        moved: arguments of the operator for what it changes in place, the first time alone.
+        wants_statistics: whether mean and variance are returned.
     """
     residual = ending.residual
     if torch.is_grad_enabled() and (
@@ -97,12 +101,14 @@ def run(
         or (bias is not None and bias.requires_grad)
     ):
         mean, variance = given if given is not None else (None, None)
-        outputs: Outputs = _Normalise.apply(  # type: ignore[no-untyped-call]
-            input, residual, weight, bias, mean, variance, (name, options, *ending[:2])
+        call = (name, options, ending.kind, ending.slope, moved, wants_statistics)
+        outputs = _Normalise.apply(  # type: ignore[no-untyped-call]
+            input, residual, weight, bias, mean, variance, call
         )
+        output, *found = outputs if wants_statistics else (outputs, None, None)
         if lean.acts():
             lean.remember(
-                outputs[0],
+                output,
                 partial(_rebuilt, KERNELS[name], options, ending[:2]),
                 input=input,
                 residual=residual,
@@ -111,9 +117,9 @@ def run(
                 mean=mean,
                 variance=variance,
             )
-        return outputs
+        return (output, *found)
     return _forward(
-        KERNELS[name], input, residual, weight, bias, given, options, ending[:2], False
+        KERNELS[name], input, residual, weight, bias, given, options, ending[:2], False, moved
     )[:3]
 
 
@@ -127,12 +133,13 @@ def _forward(
     options: tuple[Any, ...],
     act: tuple[int, float],
     keeps_signs: bool,
+    moved: tuple[Any, ...] = (),
 ) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:
     if kernel.statistics == "found":
-        output, mean, variance, signs = kernel.forward(
-            input, residual, weight, bias, *options, *act, keeps_signs
+        found: tuple[Tensor, Tensor, Tensor, Tensor] = kernel.forward(
+            input, residual, weight, bias, *options, *act, keeps_signs, *moved
         )
-        return output, mean, variance, signs
+        return found
     if given is None:
         output = kernel.forward(input, residual, weight, bias, *options, *act)
         return output, None, None, None
@@ -166,9 +173,9 @@ class _Normalise(torch.autograd.Function):
         bias: Tensor | None,
         mean: Tensor | None,
         variance: Tensor | None,
-        call: tuple[str, tuple[Any, ...], int, float],
-    ) -> Outputs:
-        name, options, kind, slope = call
+        call: tuple[str, tuple[Any, ...], int, float, tuple[Any, ...], bool],
+    ) -> Tensor | Outputs:
+        name, options, kind, slope, moved, wants_statistics = call
         kernel = KERNELS[name]
         # What is rebuilt for others in the backward pass tells the derivative as well.
         keeps_signs = (
@@ -179,7 +186,7 @@ class _Normalise(torch.autograd.Function):
         )
         given = None if mean is None or variance is None else (mean, variance)
         output, own_mean, own_variance, signs = _forward(
-            kernel, input, residual, weight, bias, given, options, (kind, slope), keeps_signs
+            kernel, input, residual, weight, bias, given, options, (kind, slope), keeps_signs, moved
         )
         # Where bits tell the derivative of the activation, the residual is not asked again.
         asks_residual = kind != NONE and not keeps_signs
@@ -193,9 +200,10 @@ class _Normalise(torch.autograd.Function):
             signs if keeps_signs else None,
         )
         ctx.name, ctx.options, ctx.kind, ctx.slope = name, options, kind, slope
-        if own_mean is not None:
-            ctx.mark_non_differentiable(own_mean, own_variance)
         ctx.set_materialize_grads(False)
+        if not wants_statistics:
+            return output
+        ctx.mark_non_differentiable(own_mean, own_variance)
         return output, own_mean, own_variance
 
     @staticmethod

@@ -22,13 +22,23 @@ def group_norm(
     bias: Tensor | None,
     eps: float,
     ending: Ending,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """With the statistics of each group of channels of each sample.
+) -> Tensor:
+    """With the statistics of each group of channels of each sample."""
+    return run("group", input, weight, bias, ending, num_groups, eps)[0]
 
-    Returns:
-        The output, and mean and biased variance, `(N · G)`, in float64.
-    """
-    output, mean, variance = run("group", input, weight, bias, ending, num_groups, eps)
+
+def group_norm_with_statistics(
+    input: Tensor,  # noqa: A002
+    num_groups: int,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    eps: float,
+    ending: Ending,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """`group_norm`, and its mean and biased variance, `(N · G)`, in float64."""
+    output, mean, variance = run(
+        "group", input, weight, bias, ending, num_groups, eps, wants_statistics=True
+    )
     assert mean is not None
     assert variance is not None
     return output, mean, variance

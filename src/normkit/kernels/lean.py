@@ -84,7 +84,7 @@ def _is_checkpoint(hooks: Hooks | None) -> bool:
 
 def acts() -> bool:
     """Whether what is saved right now goes through `lean`."""
-    return not torch.compiler.is_compiling() and _acts(_top_hooks())
+    return not torch.compiler.is_compiling() and _entered > 0 and _acts(_top_hooks())
 
 
 def is_around() -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
@@ -12,14 +14,23 @@ from normkit.kernels.library import MISSING
 _functorch = torch._C._functorch
 
 
-def moves(
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
-    num_batches_tracked: Tensor | None,
-    mean: Tensor,
-    variance: Tensor,
-    size: int | Tensor,
-) -> bool:
+class Running(NamedTuple):
+    """Running statistics, and how a batch moves them: running + momentum · (batch − running).
+
+    Attributes:
+        mean: `(C)` or None.
+        variance: `(C)` or None.
+        num_batches_tracked: one number, or None.
+        momentum: a number, or a tensor of one.
+    """
+
+    mean: Tensor | None
+    variance: Tensor | None
+    num_batches_tracked: Tensor | None
+    momentum: float | Tensor
+
+
+def moves(running: Running, mean: Tensor, variance: Tensor, size: int | Tensor) -> bool:
     """Whether the operator moves running statistics by those of a batch."""
     return (
         MISSING is None
@@ -28,14 +39,23 @@ def moves(
         and not isinstance(size, Tensor)
         and size > 1
         and not is_disabled()
-        and not torch.compiler.is_compiling()
         and _functorch.get_dynamic_layer_stack_depth() == 0
         and forward_ad._current_level < 0
         and _is_vector(mean)
         and _is_vector(variance)
-        and (running_mean is None or _is_vector(running_mean))
-        and (running_var is None or _is_vector(running_var))
-        and (num_batches_tracked is None or _is_counter(num_batches_tracked))
+        and moves_beside_kernel(running)
+    )
+
+
+def moves_beside_kernel(running: Running) -> bool:
+    """Whether an operator moves running statistics by those of a batch that a kernel takes."""
+    mean, variance, count, momentum = running
+    return (
+        not isinstance(momentum, Tensor)
+        and not torch.compiler.is_compiling()
+        and (mean is None or _is_vector(mean))
+        and (variance is None or _is_vector(variance))
+        and (count is None or _is_counter(count))
     )
 
 
@@ -47,18 +67,13 @@ def _is_vector(x: Tensor) -> bool:
     return type(x) is Tensor and x.is_cpu and x.dtype in DTYPES and x.is_contiguous()
 
 
-def move_(
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
-    num_batches_tracked: Tensor | None,
-    mean: Tensor,
-    variance: Tensor,
-    momentum: float,
-) -> None:
+def move_(running: Running, mean: Tensor, variance: Tensor) -> None:
     """running + momentum · (batch − running), and one more counted, if all of it is finite."""
-    torch.ops.normkit.update_running.default(
-        running_mean, running_var, num_batches_tracked, mean, variance, momentum
-    )
-    # An operator of the stable interface does not tell autograd that it has written to a tensor.
-    changed = (running_mean, running_var, num_batches_tracked)
-    torch.autograd.graph.increment_version([tensor for tensor in changed if tensor is not None])
+    torch.ops.normkit.update_running.default(*running[:3], mean, variance, running.momentum)
+    wrote_to(running)
+
+
+def wrote_to(running: Running) -> None:
+    """Tells autograd, since an operator of the stable interface does not."""
+    tensors = [tensor for tensor in running[:3] if tensor is not None]
+    torch.autograd.graph.increment_version(tensors)

@@ -10,9 +10,10 @@ from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from normkit.functional import Activation, batch_norm
-from normkit.functional.batch import batch_norm_of_batch
+from normkit.functional.batch import batch_norm_moving, batch_norm_of_batch
 from normkit.functional.checks import check_channels, check_rank
 from normkit.functional.statistics import Moments
+from normkit.kernels.running import Running
 from normkit.nn.activation import Activated
 from normkit.nn.method import Method
 from normkit.nn.running import RunningStatistics
@@ -53,7 +54,7 @@ class BatchNormLayer(Activated, RunningStatistics, _BatchNorm):
         ending: dict[str, Any] = {"act": self.act, "residual": residual, "mask": mask}
         if self.training or (self.running_mean is None and self.running_var is None):
             y, moments = self._of_batch(input, ending)
-            if self.training and self.track_running_stats:
+            if moments is not None and self.training and self.track_running_stats:
                 self._track_(moments)
             return y
         return batch_norm(
@@ -69,9 +70,18 @@ class BatchNormLayer(Activated, RunningStatistics, _BatchNorm):
     def _check_rank(self, x: Tensor) -> None:
         check_rank(type(self).__name__, x, self._spatial)
 
-    def _of_batch(self, x: Tensor, ending: Mapping[str, Any]) -> tuple[Tensor, Moments]:
-        """What the layer does in training: the output, and what running statistics move by."""
-        return batch_norm_of_batch(x, self.weight, self.bias, self.eps, **ending)
+    def _of_batch(self, x: Tensor, ending: Mapping[str, Any]) -> tuple[Tensor, Moments | None]:
+        """What the layer does in training: the output, and what running statistics are to move by.
+
+        That is None where they have moved in the same step, as they do unless they wait for other
+        batches or are a cumulative average.
+        """
+        affine = (self.weight, self.bias, self.eps)
+        momentum = self.momentum if self._pool is None else None
+        if momentum is None or not self.training or not self.track_running_stats:
+            return batch_norm_of_batch(x, *affine, **ending)
+        running = Running(self.running_mean, self.running_var, self.num_batches_tracked, momentum)
+        return batch_norm_moving(x, running, *affine, **ending), None
 
 
 class BatchNorm1d(BatchNormLayer, torch.nn.BatchNorm1d):

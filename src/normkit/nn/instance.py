@@ -58,18 +58,17 @@ class InstanceNormLayer(Activated, RunningStatistics, _InstanceNorm):
 
     def _normalise(self, x: Tensor, residual: Tensor | None, mask: Tensor | None) -> Tensor:
         ending: dict[str, Any] = {"act": self.act, "residual": residual, "mask": mask}
-        if self.training or not self.track_running_stats:
+        if self.training and self.track_running_stats:
             y, moments = instance_norm_of_input(x, self.weight, self.bias, self.eps, **ending)
-            if self.training and self.track_running_stats:
-                self._track_(moments)
+            self._track_(moments)
             return y
+        given = (self.running_mean, self.running_var) if self.track_running_stats else (None, None)
         return instance_norm(
             x,
-            self.running_mean,
-            self.running_var,
+            *given,
             self.weight,
             self.bias,
-            use_input_stats=False,
+            use_input_stats=not self.track_running_stats,
             eps=self.eps,
             **ending,
         )

@@ -42,7 +42,7 @@ class SplitBatchNormLayer(BatchNormLayer):
             [self._auxiliary(*arguments, bias=bias) for _ in range(num_splits - 1)]
         )
 
-    def _of_batch(self, x: Tensor, ending: Mapping[str, Any]) -> tuple[Tensor, Moments]:
+    def _of_batch(self, x: Tensor, ending: Mapping[str, Any]) -> tuple[Tensor, Moments | None]:
         if not self.training:
             return super()._of_batch(x, ending)
         y, (main, *others) = split_batch_norm_of_batch(

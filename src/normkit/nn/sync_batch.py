@@ -84,7 +84,7 @@ class SyncBatchNorm(BatchNormLayer):
     def _check_rank(self, x: Tensor) -> None:
         check_input(type(self).__name__, x)
 
-    def _of_batch(self, x: Tensor, ending: Mapping[str, Any]) -> tuple[Tensor, Moments]:
+    def _of_batch(self, x: Tensor, ending: Mapping[str, Any]) -> tuple[Tensor, Moments | None]:
         if not self.training:
             # The other processes may not be evaluating, and would not answer.
             return super()._of_batch(x, ending)
