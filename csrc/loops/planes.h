@@ -24,14 +24,14 @@ int64_t longest_run(const Backward<T>& from) {
   return longest_run<T>(from.has_step_of_activation());
 }
 
-/// Asks for the values that a first pass reads after those at hand, where these lie
-/// apart: a processor reads on by itself, but cannot know where the next planes are.
+/// Asks for the values of the next planes that a first pass reads, where these lie apart and are short:
+/// a processor cannot know where they are, and reads on by itself only after a while.
 template <class T>
 NORMKIT_INLINE void read_ahead(const Regions& r, const Adjacent& s, const T* values) {
   constexpr int64_t line = 64 / sizeof(T), most = 4096 / sizeof(T);
-  if (r.in_turn() || s.plane + r.plane_step >= r.all_planes()) return;
+  const int64_t count = s.count * r.positions;
+  if (r.in_turn() || count > most || s.plane + r.plane_step >= r.all_planes()) return;
   const T* next = values + (s.plane + r.plane_step) * r.positions;
-  const int64_t count = std::min(s.count * r.positions, most);
   for (int64_t i = 0; i < count; i += line) __builtin_prefetch(next + i, 0, 2);
 }
 

@@ -72,8 +72,13 @@ struct ForPlanes {
   const V* of(const Run& run) const { return &values[run.entry]; }
 };
 
-/// Adjacent regions that one thread works on, so many that what it reads twice stays in its cache.
+/// Values of adjacent regions that one thread works on, so many that what it reads twice stays in its
+/// cache.
 constexpr int64_t kBundle = 64 * 1024;
+
+/// Values of bundles that it takes together, where the planes of a region lie apart: to read longer
+/// stretches of memory gains more than it costs to find them in a larger cache.
+constexpr int64_t kTogetherApart = 256 * 1024;
 
 /// Values of a region whose mean is taken before they are squared, while they are in the cache.
 constexpr int64_t kBlock = 16 * 1024;
@@ -85,6 +90,11 @@ inline int64_t regions_of_bundle(const Regions& r) {
   const int64_t values = r.planes * r.positions;
   const int64_t most = std::max<int64_t>(kBundle / values, 1);
   return std::min(most, std::max(ceil_divided(kShare, values), r.count / 64));
+}
+
+inline int64_t bundles_together(const Regions& r) {
+  if (r.in_turn()) return 1;
+  return std::max<int64_t>(kTogetherApart / (regions_of_bundle(r) * r.planes * r.positions), 1);
 }
 
 /// Whether there are too few regions for all threads to work on regions of their own.
@@ -150,6 +160,16 @@ NORMKIT_INLINE void each_run(const Regions& r, const Adjacent& s, int64_t most, 
   each_run(r, s, most, 0, r.positions, f);
 }
 
+/// Calls f(Adjacent) for plane k of the regions [begin, end), which lie apart, a bundle at a time: how
+/// many are taken together must not decide where signs are.
+template <class F>
+NORMKIT_INLINE void each_of_plane(
+    const Regions& r, int64_t begin, int64_t end, int64_t k, const F& f) {
+  const int64_t width = regions_of_bundle(r);
+  for (int64_t region = begin; region < end; region += width)
+    f(Adjacent::of(r, r.plane(region, k), region, std::min(width, end - region)));
+}
+
 /// Calls f(Adjacent) for the planes [first, last) of the regions [begin, end), as they lie; for all
 /// planes, where a region lies before the next.
 template <class F>
@@ -159,7 +179,7 @@ NORMKIT_INLINE void each_adjacent(
     const int64_t plane = begin * r.planes;
     f(Adjacent::of(r, plane, plane, (end - begin) * r.planes));
   } else {
-    for (int64_t k = first; k < last; ++k) f(Adjacent::of(r, r.plane(begin, k), begin, end - begin));
+    for (int64_t k = first; k < last; ++k) each_of_plane(r, begin, end, k, f);
   }
 }
 
@@ -196,7 +216,7 @@ NORMKIT_INLINE void each_adjacent_reversed(
     const Adjacent all = Adjacent::of(r, plane, plane, (end - begin) * r.planes);
     for (int64_t k = (all.count - 1) / size * size; k >= 0; k -= size) f(all.part(r, k, size));
   } else {
-    for (int64_t k = r.planes; k-- > 0;) f(Adjacent::of(r, r.plane(begin, k), begin, end - begin));
+    for (int64_t k = r.planes; k-- > 0;) each_of_plane(r, begin, end, k, f);
   }
 }
 
@@ -216,13 +236,13 @@ void each_part(const Regions& r, const Parallel& parallel, const F& f) {
            });
 }
 
-/// Calls f(begin, end) for bundles of regions, from several threads.
+/// Calls f(begin, end) for regions that are taken together, from several threads.
 template <class Parallel, class F>
 void each_bundle(const Regions& r, const Parallel& parallel, const F& f) {
-  const int64_t width = regions_of_bundle(r);
+  const int64_t width = regions_of_bundle(r), together = bundles_together(r);
   parallel(ceil_divided(r.count, width), 1, [&](int64_t first, int64_t last) {
-    for (int64_t bundle = first; bundle < last; ++bundle)
-      f(bundle * width, std::min(bundle * width + width, r.count));
+    for (int64_t bundle = first; bundle < last; bundle += together)
+      f(bundle * width, std::min(std::min(bundle + together, last) * width, r.count));
   });
 }
 
