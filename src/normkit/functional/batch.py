@@ -22,7 +22,6 @@ from normkit.functional.statistics import (
     per_channel,
     standardised,
     unbiased,
-    value_count,
 )
 from normkit.kernels.running import Running, moves_beside_kernel
 
@@ -261,19 +260,20 @@ def _check_batch(
     check_input(function, input)
     check_per_channel(function, input.shape[1], weight=weight, bias=bias)
     count = _count(input)
-    check_several(
-        f"{function} with the statistics of the batch",
-        count,
-        input,
-        per="channel",
-        fix="Use a larger batch (drop_last=True for the last one), evaluation mode, "
-        "or a norm that does not look over the batch.",
-    )
+    if count == 1:
+        check_several(
+            f"{function} with the statistics of the batch",
+            count,
+            input,
+            per="channel",
+            fix="Use a larger batch (drop_last=True for the last one), evaluation mode, "
+            "or a norm that does not look over the batch.",
+        )
     return count
 
 
 def _count(x: Tensor) -> int:
-    return value_count(x, (0, *range(2, x.ndim)))
+    return x.numel() // max(x.shape[1], 1)
 
 
 def _centred(

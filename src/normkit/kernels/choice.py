@@ -152,32 +152,21 @@ def is_channels_last(input: Tensor) -> bool:  # noqa: A002
 def _refusal(
     x: Tensor,
     residual: Tensor | None,
-    affine: tuple[Tensor | None, ...],
+    vectors: tuple[Tensor | None, ...],
     mask: Tensor | None,
 ) -> str | None:
-    """Why no kernel takes a call; None where one does."""
+    """Why no kernel takes a call; None where one does.
+
+    One function for all reasons, since on small maps the calls of several would be felt.
+    """
     if MISSING is not None:
         return MISSING
     if _disabled:
         return "the kernels are switched off here"
     if mask is not None:
         return "no kernel leaves values out by a mask"
-    return refused_context() or _refused_input(x) or _refused_companions(x, residual, affine)
-
-
-def refused_context() -> str | None:
-    """Why only a formula that PyTorch can look into is right here; None where it need not."""
-    if _transforms() > 0:
-        return "a transform of torch.func needs the formula itself"
-    if forward_ad._current_level >= 0:
-        return "forward-mode differentiation needs the formula itself"
-    compiles = torch.compiler.is_compiling()
-    if torch.compiler.is_exporting() if compiles else torch._C._is_tracing():
-        return "an exported graph holds the formula itself"
-    return None
-
-
-def _refused_input(x: Tensor) -> str | None:
+    if (context := refused_context()) is not None:
+        return context
     if type(x) is not Tensor and type(x) is not Parameter:
         return f"the input is a {type(x).__name__}"
     if not x.is_cpu:
@@ -190,24 +179,30 @@ def _refused_input(x: Tensor) -> str | None:
         return "the input is empty"
     if not x.is_contiguous() and not is_channels_last(x):
         return "the input is neither contiguous nor channels-last"
-    return None
-
-
-def _refused_companions(
-    x: Tensor, residual: Tensor | None, affine: tuple[Tensor | None, ...]
-) -> str | None:
     if residual is not None:
         if residual.shape != x.shape or residual.dtype != x.dtype or not residual.is_cpu:
             return "the residual has another shape, dtype or device than the input"
         if type(residual) is not Tensor and type(residual) is not Parameter:
             return f"the residual is a {type(residual).__name__}"
-    for vector in affine:
+    for vector in vectors:
         if vector is None:
             continue
         if vector.dtype not in DTYPES or not vector.is_cpu or not vector.is_contiguous():
             return "weight, bias and statistics are to be contiguous vectors beside the input"
         if type(vector) is not Parameter and type(vector) is not Tensor:
             return f"weight, bias or statistics are a {type(vector).__name__}"
+    return None
+
+
+def refused_context() -> str | None:
+    """Why only a formula that PyTorch can look into is right here; None where it need not."""
+    if _transforms() > 0:
+        return "a transform of torch.func needs the formula itself"
+    if forward_ad._current_level >= 0:
+        return "forward-mode differentiation needs the formula itself"
+    compiles = torch.compiler.is_compiling()
+    if torch.compiler.is_exporting() if compiles else torch._C._is_tracing():
+        return "an exported graph holds the formula itself"
     return None
 
 
