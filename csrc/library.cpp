@@ -7,8 +7,11 @@
 STABLE_TORCH_LIBRARY_FRAGMENT(normkit, m) {
   m.def(
       "batch_norm(Tensor input, Tensor? residual, Tensor? weight, Tensor? bias, float eps, "
-      "int act, float slope, bool keeps_signs, Tensor(a!)? running_mean=None, "
-      "Tensor(b!)? running_var=None, Tensor(c!)? num_batches_tracked=None, float momentum=0) "
+      "int act, float slope, bool keeps_signs) -> (Tensor, Tensor, Tensor, Tensor)");
+  m.def(
+      "batch_norm_moving(Tensor input, Tensor? residual, Tensor? weight, Tensor? bias, "
+      "Tensor(a!)? running_mean, Tensor(b!)? running_var, Tensor(c!)? num_batches_tracked, "
+      "float momentum, float eps, int act, float slope, bool keeps_signs) "
       "-> (Tensor, Tensor, Tensor, Tensor)");
   m.def(
       "batch_norm_backward(Tensor upstream, Tensor input, Tensor? residual, Tensor? weight, "
@@ -48,6 +51,7 @@ STABLE_TORCH_LIBRARY_FRAGMENT(normkit, m) {
 STABLE_TORCH_LIBRARY_IMPL(normkit, CPU, m) {
   using namespace normkit;
   m.impl("batch_norm", TORCH_BOX(&batch_norm));
+  m.impl("batch_norm_moving", TORCH_BOX(&batch_norm_moving));
   m.impl("batch_norm_backward", TORCH_BOX(&batch_norm_backward));
   m.impl("group_norm", TORCH_BOX(&group_norm));
   m.impl("group_norm_backward", TORCH_BOX(&group_norm_backward));

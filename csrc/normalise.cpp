@@ -145,13 +145,20 @@ double of_unbiased(const Tensor& x) {
 
 Normalised batch_norm(
     const Tensor& x, const MaybeTensor& residual, const MaybeTensor& weight,
-    const MaybeTensor& bias, double eps, int64_t act, double slope, bool keeps_signs,
-    const MaybeTensor& running_mean, const MaybeTensor& running_var,
-    const MaybeTensor& num_batches_tracked, double momentum) {
+    const MaybeTensor& bias, double eps, int64_t act, double slope, bool keeps_signs) {
   Normalised result =
       normalise(x, residual, weight, bias, kOverBatch, eps, {Kind(act), slope}, keeps_signs);
   double* variance = places_of<double>(std::get<2>(result));
   for (int64_t c = 0; c < x.size(1); ++c) variance[c] *= of_unbiased(x);
+  return result;
+}
+
+Normalised batch_norm_moving(
+    const Tensor& x, const MaybeTensor& residual, const MaybeTensor& weight,
+    const MaybeTensor& bias, const MaybeTensor& running_mean, const MaybeTensor& running_var,
+    const MaybeTensor& num_batches_tracked, double momentum, double eps, int64_t act,
+    double slope, bool keeps_signs) {
+  Normalised result = batch_norm(x, residual, weight, bias, eps, act, slope, keeps_signs);
   update_running(
       running_mean, running_var, num_batches_tracked, std::get<1>(result), std::get<2>(result),
       momentum);

@@ -13,12 +13,16 @@ using Normalised = std::tuple<Tensor, Tensor, Tensor, Tensor>;
 /// Of the input, γ, β and the residual; empty where one is not wanted.
 using Gradients = std::tuple<Tensor, Tensor, Tensor, Tensor>;
 
-/// Moves the running statistics that it is given, as `update_running` does.
 Normalised batch_norm(
     const Tensor& x, const MaybeTensor& residual, const MaybeTensor& weight,
-    const MaybeTensor& bias, double eps, int64_t act, double slope, bool keeps_signs,
-    const MaybeTensor& running_mean, const MaybeTensor& running_var,
-    const MaybeTensor& num_batches_tracked, double momentum);
+    const MaybeTensor& bias, double eps, int64_t act, double slope, bool keeps_signs);
+
+/// `batch_norm`, and `update_running` by its statistics.
+Normalised batch_norm_moving(
+    const Tensor& x, const MaybeTensor& residual, const MaybeTensor& weight,
+    const MaybeTensor& bias, const MaybeTensor& running_mean, const MaybeTensor& running_var,
+    const MaybeTensor& num_batches_tracked, double momentum, double eps, int64_t act,
+    double slope, bool keeps_signs);
 
 Gradients batch_norm_backward(
     const Tensor& upstream, const Tensor& x, const MaybeTensor& residual,

@@ -106,8 +106,8 @@ def test_the_operator_that_moves_statistics_says_what_it_writes_to() -> None:
 
 def test_batch_norm_says_which_statistics_it_writes_to() -> None:
     running = (*vectors(2), torch.tensor(3), 0.1)
-    given = (torch.randn(4, 6, 5, 3), None, *vectors(2), 1e-5, 1, 0.0, False, *running)
-    torch.library.opcheck(OPS.batch_norm.default, given, test_utils=TESTS)
+    given = (torch.randn(4, 6, 5, 3), None, *vectors(2), *running, 1e-5, 1, 0.0, False)
+    torch.library.opcheck(OPS.batch_norm_moving.default, given, test_utils=TESTS)
 
 
 SHAPES = [(2, 3, 5, 5), (1, 1, 16, 17), (4, 300, 3, 3), (3, 17, 40, 9), (9, 6, 1, 1), (2, 5, 64, 1)]

@@ -13,7 +13,7 @@ from normkit.kernels.running import Running, wrote_to
 
 def register(of_batch: Callable[..., Tensor], applied: Callable[..., Tensor]) -> None:
     """Hands in the plain formulas: (input, weight, bias, eps), and with (mean, variance, eps)."""
-    register_kernel("batch", "batch_norm", of_batch)
+    register_kernel("batch", "batch_norm", of_batch, has_moving=True)
     register_kernel("applied", "apply_statistics", applied, statistics="given")
 
 

@@ -38,12 +38,15 @@ class Kernel:
             autograd follows.
         statistics: whether the operator returns those that it found, is given them, or takes them
             anew in its backward.
+        moving: the operator that changes something in place too, whose arguments come after the
+            bias; None where there is none.
     """
 
     forward: Callable[..., Any]
     backward: Callable[..., tuple[Tensor, ...]]
     plain: Callable[..., Tensor]
     statistics: Statistics = "found"
+    moving: Callable[..., Any] | None = None
 
 
 KERNELS: dict[str, Kernel] = {}
@@ -51,7 +54,12 @@ KERNELS: dict[str, Kernel] = {}
 
 
 def register_kernel(
-    name: str, operator: str, plain: Callable[..., Tensor], statistics: Statistics = "found"
+    name: str,
+    operator: str,
+    plain: Callable[..., Tensor],
+    statistics: Statistics = "found",
+    *,
+    has_moving: bool = False,
 ) -> None:
     """Hands in the plain formula of a kernel, where there are operators.
 
@@ -60,13 +68,15 @@ def register_kernel(
         operator: of `torch.ops.normkit`; its derivative ends in `_backward`.
         plain: see `Kernel`.
         statistics: see `Kernel`.
+        has_moving: whether there is one that ends in `_moving`; see `Kernel`.
     """
     if MISSING is None:
         forward, backward = (
             getattr(torch.ops.normkit, f"{operator}{ending}").default
             for ending in ("", "_backward")
         )
-        KERNELS[name] = Kernel(forward, backward, plain, statistics)
+        moving = getattr(torch.ops.normkit, f"{operator}_moving").default if has_moving else None
+        KERNELS[name] = Kernel(forward, backward, plain, statistics, moving)
 
 
 def run(
@@ -90,7 +100,7 @@ def run(
         ending: act(y + residual).
         options: further arguments of the operator, such as ε.
         given: mean and variance, where they do not come of the input.
-        moved: arguments of the operator for what it changes in place, the first time alone.
+        moved: the arguments of `Kernel.moving`; without them nothing is changed in place.
         wants_statistics: whether mean and variance are returned.
     """
     residual = ending.residual
@@ -136,8 +146,9 @@ def _forward(
     moved: tuple[Any, ...] = (),
 ) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:
     if kernel.statistics == "found":
-        found: tuple[Tensor, Tensor, Tensor, Tensor] = kernel.forward(
-            input, residual, weight, bias, *options, *act, keeps_signs, *moved
+        operator = kernel.moving if moved and kernel.moving is not None else kernel.forward
+        found: tuple[Tensor, Tensor, Tensor, Tensor] = operator(
+            input, residual, weight, bias, *moved, *options, *act, keeps_signs
         )
         return found
     if given is None:

@@ -97,8 +97,12 @@ def _register_fakes() -> None:
     """Tells the compiler the shapes of what the operators return."""
 
     @_fake("batch_norm")
-    def _(input, residual, weight, bias, eps, act, slope, keeps_signs, *_):  # type: ignore[no-untyped-def]  # noqa: A002
+    def _(input, residual, weight, bias, eps, act, slope, keeps_signs):  # type: ignore[no-untyped-def]  # noqa: A002
         return _normalised(input, input.shape[1], keeps_signs, over_batch=True)
+
+    @_fake("batch_norm_moving")
+    def _(input, *options):  # type: ignore[no-untyped-def]  # noqa: A002
+        return _normalised(input, input.shape[1], options[-1], over_batch=True)
 
     @_fake("group_norm")
     def _(input, residual, weight, bias, groups, eps, act, slope, keeps_signs):  # type: ignore[no-untyped-def]  # noqa: A002
