@@ -264,6 +264,22 @@ def lean(kept: Mapping[str, Any]) -> str:
     return markdown(head, lines) + machine(kept)
 
 
+def study_time(kept: Mapping[str, Any]) -> str:
+    """How much sooner the same trials of a study are done with kernels."""
+    head = ["norm", "trials that both studies have", "without kernels, s", "with them, s"]
+    every = {key: sum(row[key] for row in kept["rows"]) for key in ("trials", "without", "with")}
+
+    def line(name: str, row: Row) -> list[str]:
+        times = (f"{row[key]:.0f}" for key in ("without", "with"))
+        return [name, str(row["trials"]), *times, f"{row['without'] / row['with']:.2f}"]
+
+    lines = [line(f"`{row['norm']}`", row) for row in kept["rows"]]
+    lines.append(line("all of them", every))
+    about = kept["about"]
+    told = f"\n{about['processor']}, {about['cores']} cores, torch {about['torch']}.\n"
+    return markdown([*head, "times as fast"], lines) + told
+
+
 TABLES: dict[str, Callable[[Any], str]] = {
     "judges": judges,
     "repetitions": repetitions,
@@ -275,6 +291,7 @@ TABLES: dict[str, Callable[[Any], str]] = {
     "layers-small": small_layers,
     "training_step": training_step,
     "lean": lean,
+    "study_time": study_time,
 }
 FRONT_PAGE_TABLES: dict[str, Callable[[Any], str]] = {"training_step": front_page}
 
