@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import copy
+import functools
 
 import pytest
 import torch
 from tests.kernels.calls import close, plainly, taken
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
+from torch.utils.checkpoint import (
+    CheckpointPolicy,
+    checkpoint,
+    create_selective_checkpoint_contexts,
+)
 
 import normkit as nk
 from normkit.functional.running import update_running_
@@ -105,6 +110,21 @@ def test_a_recomputation_leaves_them_alone(layer: str, use_reentrant: bool) -> N
     close(buffers(made), after)
     close(buffers(made), buffers(twin))
     assert made.num_batches_tracked == 1
+
+
+@layers
+def test_a_selective_checkpoint_finds_the_operators_that_ran_before(layer: str) -> None:
+    made = LAYERS[layer](affine=True)
+    twin = copy.deepcopy(made)
+    contexts = functools.partial(
+        create_selective_checkpoint_contexts,
+        lambda *_, **__: CheckpointPolicy.PREFER_RECOMPUTE,
+    )
+    x, upstream = sample().requires_grad_(), sample()
+    y = checkpoint(made, x, use_reentrant=False, context_fn=contexts)
+    (gradient,) = torch.autograd.grad(y, x, upstream)
+    close(gradient, torch.autograd.grad(twin(x), x, upstream)[0])
+    close(buffers(made), buffers(twin))
 
 
 @layers

@@ -181,13 +181,16 @@ def batch_norm_moving(
 ) -> Tensor:
     """Batch normalization with the statistics of the batch, which move running ones.
 
-    `batch_norm` in training, for who counts the batches; the arguments are the same.
+    `batch_norm` in training, for who counts the batches; the other arguments are the same.
     """
     count = _check_batch("batch_norm", input, weight, bias)
     ending = kernels.choose("batch_norm", input, act, residual, weight, bias, mask=mask)
     if ending is None:
         y, moments = _ended(input, weight, bias, eps, act, residual, mask)
-    elif ending.act is None and moves_beside_kernel(running) and not is_recomputation():
+    elif ending.act is None and moves_beside_kernel(running):
+        if is_recomputation():
+            # By the same operator: selective checkpointing looks for those that ran before.
+            running = Running(None, None, None, running.momentum)
         return kernels.batch_norm_moving(input, running, weight, bias, eps, ending)
     else:
         y, mean, variance = kernels.batch_norm(input, weight, bias, eps, ending)
