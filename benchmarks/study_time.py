@@ -6,7 +6,7 @@
 A study plans as many trials as its time allows, so the whole times of two are much alike; told is
 how long the same trials took to train, those that both have and that ended in both as planned.
 Trials without norm run the same code in both: how far they are apart says how alike the machine
-was.
+was. Both studies are to be of one version, and of one machine.
 """
 
 from __future__ import annotations
@@ -17,9 +17,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from networks.machine import about
-
 RESULTS = Path(__file__).parent / "results" / "study_time.json"
+
+
+def ran_with(study: Path) -> dict[str, Any]:
+    """The versions and the machine of a study."""
+    results = json.loads((study / "results.json").read_text("utf-8"))
+    return {key: results[key] for key in ("normkit", "torch", "python", "machine")}
 
 
 def seconds(study: Path) -> dict[str, tuple[str, float]]:
@@ -55,6 +59,12 @@ def main() -> None:
     parser.add_argument("without", type=Path)
     parser.add_argument("--write", action="store_true", help="keep the result")
     arguments = parser.parse_args()
+    about, other = ran_with(arguments.with_kernels), ran_with(arguments.without)
+    if about != other:
+        parser.error(
+            f"the two studies must be of one version and one machine; got {about} and {other}. "
+            "Run one of them again."
+        )
     rows = compared(seconds(arguments.with_kernels), seconds(arguments.without))
     for row in rows:
         print(
@@ -62,7 +72,7 @@ def main() -> None:
             f"{row['with']:7.1f} s with kernels: {row['without'] / row['with']:.2f}"
         )
     if arguments.write:
-        kept = {"about": about(), "rows": rows}
+        kept = {"about": about, "rows": rows}
         RESULTS.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
 
 

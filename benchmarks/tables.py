@@ -275,8 +275,8 @@ def study_time(kept: Mapping[str, Any]) -> str:
 
     lines = [line(f"`{row['norm']}`", row) for row in kept["rows"]]
     lines.append(line("all of them", every))
-    about = kept["about"]
-    told = f"\n{about['processor']}, {about['cores']} cores, torch {about['torch']}.\n"
+    cpu, cores, workers = (kept["about"]["machine"][key] for key in ("cpu", "cores", "workers"))
+    told = f"\n{cpu}, {cores} cores, {workers} workers, torch {kept['about']['torch']}.\n"
     return markdown([*head, "times as fast"], lines) + told
 
 

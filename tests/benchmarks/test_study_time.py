@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import study_time
 
 
@@ -18,6 +20,19 @@ def study(folder: Path, *trials: tuple[str, int, str, float | None]) -> Path:
         trial = {"spec": spec, "status": status, "times": times}
         (folder / "trials" / f"{i}.json").write_text(json.dumps(trial), "utf-8")
     return folder
+
+
+def test_studies_of_different_versions_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = [study(tmp_path / name) for name in ("with", "without")]
+    for folder, version in zip(folders, ("1", "2"), strict=True):
+        about = {"normkit": version, "torch": "2", "python": "3", "machine": {"cpu": "one"}}
+        (folder / "results.json").write_text(json.dumps(about), "utf-8")
+    monkeypatch.setattr("sys.argv", ["study_time.py", *map(str, folders)])
+    with pytest.raises(SystemExit):
+        study_time.main()
+    assert "must be of one version and one machine" in capsys.readouterr().err
 
 
 def test_only_trials_count_that_both_have_and_that_ended_as_planned(tmp_path: Path) -> None:

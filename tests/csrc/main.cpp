@@ -366,7 +366,8 @@ int main() {
       {2, 1, 20000},    // Planes longer than a block.
   };
   // Fewer regions than threads may want, each larger than a cache; of long planes and of short ones.
-  const std::vector<normkit::Shape> large = {{3, 2, 90000}, {2700, 4, 49}};
+  // And more bundles of channels than a thread takes together.
+  const std::vector<normkit::Shape> large = {{3, 2, 90000}, {2700, 4, 49}, {16, 402, 49}};
   int64_t tried = 0;
   tried += normkit::check_all<float>(shapes);
   tried += normkit::check_all<float>(large);

@@ -14,7 +14,8 @@ SHAPES = {
     "one sample": (1, 6, 97, 89),
     "few regions, each large": (3, 6, 200, 240),
     "features": (700, 30),
-    "many channels of short planes": (8, 132, 7, 7),
+    "several bundles of channels at a time": (8, 132, 7, 7),
+    "more of them than a thread takes at a time": (16, 402, 7, 7),
 }
 
 

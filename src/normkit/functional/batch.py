@@ -22,6 +22,7 @@ from normkit.functional.statistics import (
     per_channel,
     standardised,
     unbiased,
+    value_count,
 )
 from normkit.kernels.running import Running, moves_beside_kernel
 
@@ -165,7 +166,7 @@ def batch_norm_of_batch(
     if ending is not None:
         y, mean, variance = kernels.batch_norm(input, weight, bias, eps, ending)
         return finish(y, ending.act), Moments(mean, variance, count)
-    return _ended(input, weight, bias, eps, act, residual, mask)
+    return _by_formula(input, weight, bias, eps, act, residual, mask)
 
 
 def batch_norm_moving(
@@ -186,7 +187,7 @@ def batch_norm_moving(
     count = _check_batch("batch_norm", input, weight, bias)
     ending = kernels.choose("batch_norm", input, act, residual, weight, bias, mask=mask)
     if ending is None:
-        y, moments = _ended(input, weight, bias, eps, act, residual, mask)
+        y, moments = _by_formula(input, weight, bias, eps, act, residual, mask)
     elif ending.act is None and moves_beside_kernel(running):
         if is_recomputation():
             # By the same operator: selective checkpointing looks for those that ran before.
@@ -201,7 +202,7 @@ def batch_norm_moving(
     return y
 
 
-def _ended(
+def _by_formula(
     input: Tensor,  # noqa: A002
     weight: Tensor | None,
     bias: Tensor | None,
@@ -210,7 +211,7 @@ def _ended(
     residual: Tensor | None,
     mask: Tensor | None,
 ) -> tuple[Tensor, Moments]:
-    """By the formula."""
+    """By the plain formula, whatever a kernel would have taken."""
     return ended(
         lambda **sources: _of_batch(**sources, eps=eps),
         act,
@@ -263,20 +264,19 @@ def _check_batch(
     check_input(function, input)
     check_per_channel(function, input.shape[1], weight=weight, bias=bias)
     count = _count(input)
-    if count == 1:
-        check_several(
-            f"{function} with the statistics of the batch",
-            count,
-            input,
-            per="channel",
-            fix="Use a larger batch (drop_last=True for the last one), evaluation mode, "
-            "or a norm that does not look over the batch.",
-        )
+    check_several(
+        f"{function} with the statistics of the batch",
+        count,
+        input,
+        per="channel",
+        fix="Use a larger batch (drop_last=True for the last one), evaluation mode, "
+        "or a norm that does not look over the batch.",
+    )
     return count
 
 
 def _count(x: Tensor) -> int:
-    return x.numel() // max(x.shape[1], 1)
+    return value_count(x, (0, *range(2, x.ndim)))
 
 
 def _centred(

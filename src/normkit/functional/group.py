@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from torch import Tensor
 
 from normkit import kernels
@@ -19,6 +17,7 @@ from normkit.functional.statistics import (
     centred_moments,
     in_precision_of,
     standardised,
+    value_count,
 )
 
 
@@ -70,7 +69,7 @@ def group_norm(
     check_per_channel("group_norm", channels, weight=weight, bias=bias)
     check_several(
         "group_norm",
-        math.prod(input.shape[1:]) // num_groups,
+        value_count(input, tuple(range(1, input.ndim))) // num_groups,
         input,
         per="group",
         fix="Use fewer groups, so that each has several channels.",

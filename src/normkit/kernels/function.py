@@ -101,7 +101,7 @@ def run(
         options: further arguments of the operator, such as ε.
         given: mean and variance, where they do not come of the input.
         moved: the arguments of `Kernel.moving`; without them nothing is changed in place.
-        wants_statistics: whether mean and variance are returned.
+        wants_statistics: whether mean and variance are asked for; else they may be None.
     """
     residual = ending.residual
     if torch.is_grad_enabled() and (
@@ -146,7 +146,8 @@ def _forward(
     moved: tuple[Any, ...] = (),
 ) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:
     if kernel.statistics == "found":
-        operator = kernel.moving if moved and kernel.moving is not None else kernel.forward
+        operator = kernel.moving if moved else kernel.forward
+        assert operator is not None
         found: tuple[Tensor, Tensor, Tensor, Tensor] = operator(
             input, residual, weight, bias, *moved, *options, *act, keeps_signs
         )
