@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -40,13 +41,28 @@ def children(parent: int) -> set[int]:
     found = set()
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and parent_of(int(entry.name)) == parent:
-            try:
-                command = (entry / "cmdline").read_bytes()
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            if b"spawn_main" in command:
+            if b"spawn_main" in command_of(int(entry.name)):
                 found.add(int(entry.name))
     return found
+
+
+def command_of(process: int) -> bytes:
+    """The command line; nothing once it has ended.
+
+    A process that has just been started has its parent's, or an empty one, until its own program
+    is in its place.
+    """
+    file, command = Path(f"/proc/{process}/cmdline"), b""
+    own = Path(f"/proc/{os.getpid()}/cmdline").read_bytes()
+    deadline = time.monotonic() + DEADLINE
+    while command in (b"", own) and time.monotonic() < deadline:
+        try:
+            command = file.read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            return b""
+        if parent_of(process) is None:
+            return b""
+    return command
 
 
 def wait_for_end(handle: int) -> bool:
