@@ -38,12 +38,9 @@ def parent_of(process: int) -> int | None:
 
 def children(parent: int) -> set[int]:
     """Workers that a process has started: spawned children, its resource tracker left out."""
-    found = set()
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and parent_of(int(entry.name)) == parent:
-            if b"spawn_main" in command_of(int(entry.name)):
-                found.add(int(entry.name))
-    return found
+    running = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    started = [process for process in running if parent_of(process) == parent]
+    return {process for process in started if b"spawn_main" in command_of(process)}
 
 
 def command_of(process: int) -> bytes:
