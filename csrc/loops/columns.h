@@ -92,7 +92,7 @@ ColumnGradient<A> gradient_of_sample(
     const double reciprocal = reciprocal_root(variance[g], eps);
     // All channels of a group have its mean, so they have one centre.
     const double rest = mean[g] - static_cast<double>(by.centre[begin]);
-    Sums weighted;
+    Sums weighted{};
     for (int64_t c = begin; c < end; ++c) {
       sums.second[c] -= rest * sums.first[c];
       weighted.first += affines.weight[c] * sums.first[c];

@@ -57,12 +57,13 @@ struct Part {
   int64_t sample, begin, end;
 };
 
-/// Every sample in parts of about as many values, so many that all threads have some.
+/// Every sample in parts of as many rows, so many that all threads have some, and alike.
 inline std::vector<Part> parts_of(const Matrix& m) {
   const int64_t total = m.samples * m.values();
-  const int64_t size = std::max<int64_t>(total / 64, 16 * 1024);
   // What a part keeps for each column is to be little beside its rows.
-  const int64_t rows = std::max<int64_t>(size / std::max<int64_t>(m.width(), 1), 48);
+  const int64_t wanted = std::max(std::min<int64_t>(total / (16 * 1024), 16), total / (48 * 1024));
+  const int64_t of_sample = std::max<int64_t>(std::min<int64_t>(wanted, 64) / m.samples, 1);
+  const int64_t rows = std::max<int64_t>(ceil_divided(m.rows(), of_sample), 48);
   std::vector<Part> parts;
   for (int64_t sample = 0; sample < m.samples; ++sample)
     for (int64_t row = 0; row < m.rows(); row += rows)

@@ -4,12 +4,18 @@
 #include <cmath>
 #include <cstdint>
 
+#include "clones.h"
+
 namespace normkit {
 
 /// A sum of values, and one of what they are multiplied with.
 struct Sums {
-  double first = 0;
-  double second = 0;
+  double first, second;
+
+  NORMKIT_INLINE void add(const Sums& other) {
+    first += other.first;
+    second += other.second;
+  }
 };
 
 /// The mean of some values, and the sum of their squared distances from it.

@@ -1,6 +1,7 @@
 // Normalization where each channel of a sample is a plane of adjacent values: (N, C, *), contiguous.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "regions.h"
@@ -129,47 +130,60 @@ void differentiate_run(
   store(dx, from.of_input + at, n);
 }
 
-/// What a region has in common, and how its planes are scaled and shifted.
+/// What the regions [begin, end) have in common, and how their planes are scaled and shifted.
+///
+/// A bundle of regions has one of its own, so that it is set by the thread that needs it, in its cache.
 template <class A>
 struct Scaling {
   const Regions& regions;
   const Affines& given;
+  int64_t begin;
   ForPlanes<Affine<A>> affines;
   std::vector<double> reciprocals;
 
-  Scaling(const Regions& r, const Affines& affines)
-      : regions(r), given(affines), affines(r), reciprocals(r.count) {}
+  Scaling(const Regions& r, const Affines& affines, int64_t begin, int64_t end)
+      : regions(r), given(affines), begin(begin), affines(r, begin, end), reciprocals(end - begin) {}
 
   /// Of regions with statistics that are known.
-  Scaling(const Regions& r, const Affines& affines, Statistics statistics, double eps)
-      : Scaling(r, affines) {
-    for (int64_t region = 0; region < r.count; ++region)
+  Scaling(
+      const Regions& r, const Affines& affines, int64_t begin, int64_t end,
+      Statistics statistics, double eps)
+      : Scaling(r, affines, begin, end) {
+    for (int64_t region = begin; region < end; ++region)
       set(region, statistics.mean[region], statistics.variance[region], eps);
   }
 
   void set(int64_t region, double mean, double variance, double eps) {
     const double reciprocal = reciprocal_root(variance, eps);
     const int64_t first = regions.first_channel(region);
-    reciprocals[region] = reciprocal;
+    reciprocals[region - begin] = reciprocal;
     Affine<A>* by = affines.of(region);
     for (int64_t k = 0; k < affines.distinct; ++k)
       by[k] = given.affine_of<A>(first + k, mean, reciprocal);
   }
 
-  /// The sums of dz and dz · (x − mean) of a plane, given those of dz and dz · (x − centre).
+  double reciprocal(int64_t region) const { return reciprocals[region - begin]; }
+  /// Sets them, and returns the region's mean and variance where these go.
+  void keep(int64_t region, const Moments& moments, double eps, Statistics into) {
+    into.mean[region] = moments.mean;
+    into.variance[region] = moments.variance();
+    set(region, moments.mean, moments.variance(), eps);
+  }
+
+  /// Sums of dz and dz · (x − mean) of a plane, given those of dz and dz · (x − centre).
   Sums about_mean(int64_t region, double mean, Sums sums) const {
     const double rest = mean - static_cast<double>(affines.of(region)->centre);
     return {sums.first, sums.second - rest * sums.first};
   }
   /// The gradients of β and γ.
   Sums gradients(int64_t region, Sums about_mean) const {
-    return {about_mean.first, about_mean.second * reciprocals[region]};
+    return {about_mean.first, about_mean.second * reciprocal(region)};
   }
 };
 
 /// Adds the gradients of β and γ of all planes, by one thread: it is less than to wait for others.
 inline void add_gradients(
-    const Regions& r, const std::vector<Sums>& of_planes, AffineGradients into) {
+    const Regions& r, const Sums* of_planes, AffineGradients into) {
   for (int64_t first = 0; first < r.all_planes(); first += r.channels)
     for (int64_t c = 0; c < r.channels; ++c) {
       into.bias[c] += of_planes[first + c].first;
@@ -182,16 +196,10 @@ template <class T, class Parallel>
 void normalise_planes(
     const Regions& r, const Affines& affines, double eps, const Forward<T>& to,
     Statistics statistics, const Parallel& parallel) {
-  using A = computed<T>;
+  using Scaling = Scaling<computed<T>>;
   const Regions joined = r.joined();
   const std::vector<Block> blocks = blocks_of(joined);
-  Scaling<A> scaling(r, affines);
-  const auto keep = [&](int64_t region, const Moments& moments) {
-    statistics.mean[region] = moments.mean;
-    statistics.variance[region] = moments.variance();
-    scaling.set(region, moments.mean, moments.variance(), eps);
-  };
-  const auto normalise = [&](const Adjacent& adjacent) {
+  const auto normalise = [&](const Scaling& scaling, const Adjacent& adjacent) {
     each_run(r, adjacent, longest_run(to), [&](const Run& run) {
       normalise_run(run, scaling.affines.of(run), to);
     });
@@ -204,12 +212,13 @@ void normalise_planes(
         moments_of_block(
             joined, to.input, blocks[i % count], i / count, i / count + 1, &parts[i]);
     });
+    Scaling scaling(r, affines, 0, r.count);
     for (int64_t region = 0; region < r.count; ++region) {
       Moments whole;
       for (int64_t i = 0; i < count; ++i) whole.add(parts[region * count + i]);
-      keep(region, whole);
+      scaling.keep(region, whole, eps, statistics);
     }
-    each_part(r, parallel, normalise);
+    each_part(r, parallel, [&](const Adjacent& adjacent) { normalise(scaling, adjacent); });
     return;
   }
   each_bundle(r, parallel, [&](int64_t begin, int64_t end) {
@@ -219,66 +228,97 @@ void normalise_planes(
       moments_of_block(joined, to.input, blocks[block], begin, end, part.data());
       for (int64_t i = 0; i < end - begin; ++i) whole[i].add(part[i]);
     }
-    for (int64_t region = begin; region < end; ++region) keep(region, whole[region - begin]);
-    each_adjacent_reversed(r, begin, end, normalise);
+    Scaling scaling(r, affines, begin, end);
+    for (int64_t region = begin; region < end; ++region)
+      scaling.keep(region, whole[region - begin], eps, statistics);
+    each_adjacent_reversed(
+        r, begin, end, [&](const Adjacent& adjacent) { normalise(scaling, adjacent); });
   });
 }
+
+/// The two passes backward over the regions [begin, end), and what they keep of their planes.
+template <class T>
+struct Differentiation {
+  using A = computed<T>;
+  const Regions& r;
+  const Affines& affines;
+  const Backward<T>& from;
+  Statistics statistics;
+  Sums* of_planes;  // of all regions: gradients of β and γ in the end
+  int64_t begin, end;
+  Scaling<A> scaling;
+  ForPlanes<InputGradient<A>> gradients;
+
+  Differentiation(
+      const Regions& r, const Affines& affines, double eps, const Backward<T>& from,
+      Statistics statistics, Sums* of_planes, int64_t begin, int64_t end)
+      : r(r), affines(affines), from(from), statistics(statistics), of_planes(of_planes),
+        begin(begin), end(end), scaling(r, affines, begin, end, statistics, eps),
+        gradients(r, begin, end) {}
+
+  /// The first pass over some of the planes.
+  void sum(const Adjacent& adjacent) {
+    read_ahead(r, adjacent, from.input);
+    read_ahead(r, adjacent, from.upstream);
+    std::fill_n(of_planes + adjacent.plane, adjacent.count, Sums{});
+    each_run(r, adjacent, longest_run(from), [&](const Run& run) {
+      add_products_of_run(run, scaling.affines.of(run), from, of_planes + run.plane);
+    });
+  }
+
+  /// Makes of all sums what the second pass needs.
+  void put_together() {
+    std::vector<Sums> all(end - begin);
+    add_as_they_lie(r, begin, end, all.data(), [&](int64_t region, int64_t k) {
+      Sums& of_plane = of_planes[r.plane(region, k)];
+      const Sums sums = scaling.about_mean(region, statistics.mean[region], of_plane);
+      of_plane = scaling.gradients(region, sums);
+      const double gamma = affines.weight[r.first_channel(region) + k * r.channel_step()];
+      return Sums{gamma * sums.first, gamma * sums.second};
+    });
+    for (int64_t region = begin; region < end; ++region)
+      std::fill_n(
+          gradients.of(region), gradients.distinct,
+          InputGradient<A>::of(
+              statistics.mean[region], scaling.reciprocal(region), all[region - begin],
+              r.values()));
+  }
+
+  /// The second pass over some of the planes.
+  void differentiate(const Adjacent& adjacent) const {
+    each_run(r, adjacent, longest_run(from), [&](const Run& run) {
+      differentiate_run(run, scaling.affines.of(run), gradients.of(run), from);
+    });
+  }
+};
 
 /// The gradients, where the statistics were those of the regions.
 template <class T, class Parallel>
 void differentiate_planes(
     const Regions& r, const Affines& affines, double eps, const Backward<T>& from,
     Statistics statistics, AffineGradients into, const Parallel& parallel) {
-  using A = computed<T>;
-  std::vector<Sums> of_planes(r.all_planes());
-  Scaling<A> scaling(r, affines);
-  ForPlanes<InputGradient<A>> gradients(r);
-  const auto prepare = [&](int64_t region) {
-    scaling.set(region, statistics.mean[region], statistics.variance[region], eps);
-  };
-  const auto sum = [&](const Adjacent& adjacent) {
-    read_ahead(r, adjacent, from.input);
-    read_ahead(r, adjacent, from.upstream);
-    each_run(r, adjacent, longest_run(from), [&](const Run& run) {
-      add_products_of_run(run, scaling.affines.of(run), from, &of_planes[run.plane]);
-    });
-  };
-  const auto put_together = [&](int64_t begin, int64_t end) {
-    std::vector<Sums> all(end - begin);
-    as_they_lie(r, begin, end, [&](int64_t region, int64_t k) {
-      Sums& of_plane = of_planes[r.plane(region, k)];
-      const Sums sums = scaling.about_mean(region, statistics.mean[region], of_plane);
-      of_plane = scaling.gradients(region, sums);
-      const double gamma = affines.weight[r.first_channel(region) + k * r.channel_step()];
-      all[region - begin].first += gamma * sums.first;
-      all[region - begin].second += gamma * sums.second;
-    });
-    for (int64_t region = begin; region < end; ++region)
-      std::fill_n(
-          gradients.of(region), gradients.distinct,
-          InputGradient<A>::of(
-              statistics.mean[region], scaling.reciprocals[region], all[region - begin],
-              r.values()));
-  };
-  const auto differentiate = [&](const Adjacent& adjacent) {
-    each_run(r, adjacent, longest_run(from), [&](const Run& run) {
-      differentiate_run(run, scaling.affines.of(run), gradients.of(run), from);
-    });
+  const auto of_planes = std::make_unique_for_overwrite<Sums[]>(r.all_planes());
+  const auto of_regions = [&](int64_t begin, int64_t end) {
+    return Differentiation<T>(
+        r, affines, eps, from, statistics, of_planes.get(), begin, end);
   };
   if (has_few_regions(r)) {
-    for (int64_t region = 0; region < r.count; ++region) prepare(region);
-    each_part(r, parallel, sum);
-    put_together(0, r.count);
-    if (from.of_input) each_part(r, parallel, differentiate);
+    auto all = of_regions(0, r.count);
+    each_part(r, parallel, [&](const Adjacent& adjacent) { all.sum(adjacent); });
+    all.put_together();
+    if (from.of_input)
+      each_part(r, parallel, [&](const Adjacent& adjacent) { all.differentiate(adjacent); });
   } else {
     each_bundle(r, parallel, [&](int64_t begin, int64_t end) {
-      for (int64_t region = begin; region < end; ++region) prepare(region);
-      each_adjacent(r, begin, end, sum);
-      put_together(begin, end);
-      if (from.of_input) each_adjacent_reversed(r, begin, end, differentiate);
+      auto bundle = of_regions(begin, end);
+      each_adjacent(r, begin, end, [&](const Adjacent& adjacent) { bundle.sum(adjacent); });
+      bundle.put_together();
+      if (from.of_input)
+        each_adjacent_reversed(
+            r, begin, end, [&](const Adjacent& adjacent) { bundle.differentiate(adjacent); });
     });
   }
-  add_gradients(r, of_planes, into);
+  add_gradients(r, of_planes.get(), into);
 }
 
 /// Normalises with statistics that are given for each channel.
@@ -287,7 +327,7 @@ void apply_planes(
     Shape shape, const Affines& affines, double eps, const Forward<T>& to,
     Statistics statistics, const Parallel& parallel) {
   const Regions r = Regions::over_batch(shape);
-  const Scaling<computed<T>> scaling(r, affines, statistics, eps);
+  const Scaling<computed<T>> scaling(r, affines, 0, r.count, statistics, eps);
   each_part(r, parallel, [&](const Adjacent& adjacent) {
     each_run(r, adjacent, longest_run(to), [&](const Run& run) {
       normalise_run(run, scaling.affines.of(run), to);
@@ -302,8 +342,8 @@ void differentiate_applied_planes(
     Statistics statistics, AffineGradients into, const Parallel& parallel) {
   using A = computed<T>;
   const Regions r = Regions::over_batch(shape);
-  const Scaling<A> scaling(r, affines, statistics, eps);
-  const ForPlanes<InputGradient<A>> none(r);
+  const Scaling<A> scaling(r, affines, 0, r.count, statistics, eps);
+  const ForPlanes<InputGradient<A>> none(r, 0, r.count);
   std::vector<Sums> of_planes(r.all_planes());
   each_part(r, parallel, [&](const Adjacent& adjacent) {
     each_run(r, adjacent, longest_run(from), [&](const Run& run) {
@@ -317,7 +357,7 @@ void differentiate_applied_planes(
       sums = scaling.gradients(c, scaling.about_mean(c, statistics.mean[c], sums));
     }
   });
-  add_gradients(r, of_planes, into);
+  add_gradients(r, of_planes.data(), into);
 }
 
 }  // namespace normkit

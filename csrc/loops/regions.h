@@ -56,20 +56,23 @@ struct Run {
   int64_t signs;   // of the first word
 };
 
-/// Something for each plane; or for each region, where its planes are of one channel.
+/// Something for each plane of the regions [begin, end); or for each region, where its planes are of
+/// one channel.
 template <class V>
 struct ForPlanes {
-  int64_t distinct;
+  int64_t distinct, first;
   std::vector<V> values;
 
-  explicit ForPlanes(const Regions& r)
-      : distinct(r.in_turn() ? r.planes : 1), values(r.count * distinct) {}
+  ForPlanes(const Regions& r, int64_t begin, int64_t end)
+      : distinct(r.in_turn() ? r.planes : 1),
+        first(begin * distinct),
+        values((end - begin) * distinct) {}
 
   /// Those of a region.
-  V* of(int64_t region) { return &values[region * distinct]; }
-  const V* of(int64_t region) const { return &values[region * distinct]; }
+  V* of(int64_t region) { return &values[region * distinct - first]; }
+  const V* of(int64_t region) const { return &values[region * distinct - first]; }
   /// Those of a run's planes.
-  const V* of(const Run& run) const { return &values[run.entry]; }
+  const V* of(const Run& run) const { return &values[run.entry - first]; }
 };
 
 /// Values of adjacent regions that one thread works on, so many that what it reads twice stays in its
@@ -188,15 +191,21 @@ NORMKIT_INLINE void each_adjacent(const Regions& r, int64_t begin, int64_t end, 
   each_adjacent(r, begin, end, 0, r.planes, f);
 }
 
-/// Calls f(region, plane) for the planes of the regions [begin, end), as they lie.
+/// Adds f(region, plane) of the planes of the regions [begin, end), as they lie, to the sums of each
+/// region.
 template <class F>
-NORMKIT_INLINE void as_they_lie(const Regions& r, int64_t begin, int64_t end, const F& f) {
+NORMKIT_INLINE void add_as_they_lie(
+    const Regions& r, int64_t begin, int64_t end, Sums* totals, const F& f) {
   if (r.in_turn()) {
-    for (int64_t region = begin; region < end; ++region)
-      for (int64_t k = 0; k < r.planes; ++k) f(region, k);
+    for (int64_t region = begin; region < end; ++region) {
+      Sums total = totals[region - begin];  // Not in memory that f may write to.
+      for (int64_t k = 0; k < r.planes; ++k) total.add(f(region, k));
+      totals[region - begin] = total;
+    }
   } else {
     for (int64_t k = 0; k < r.planes; ++k)
-      for (int64_t region = begin; region < end; ++region) f(region, k);
+      for (int64_t region = begin; region < end; ++region)
+        totals[region - begin].add(f(region, k));
   }
 }
 

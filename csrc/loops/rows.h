@@ -111,12 +111,10 @@ Standard<computed<T>> standard_of_row(const T* x, int64_t width, double eps, Cen
     in_runs(width, [&](int64_t j, int64_t n) { mean += total(loaded(x + j, buffer, n), n); });
     mean /= count;
   }
-  Sums sums;
+  Sums sums{};
   const A centre = static_cast<A>(mean);
   in_runs(width, [&](int64_t j, int64_t n) {
-    const Sums more = centred_sums(loaded(x + j, buffer, n), centre, n);
-    sums.first += more.first;
-    sums.second += more.second;
+    sums.add(centred_sums(loaded(x + j, buffer, n), centre, n));
   });
   if (centred == Centred::no)
     return Standard<A>::of(0, reciprocal_root(sums.second / count, eps), 1, 0);
@@ -190,7 +188,7 @@ void differentiate_each_row(
     for (int64_t row = begin; row < end; ++row) {
       const int64_t start = row * width;
       const Standard<A> by = standard_of_row(from.input + start, width, eps, centred);
-      Sums products;
+      Sums products{};
       in_runs(width, [&](int64_t j, int64_t n) {
         const int64_t at = start + j;
         const A* x = loaded(from.input + at, values, n);
@@ -198,10 +196,8 @@ void differentiate_each_row(
         const A* dz = before_activation_of(at, j, n, x, by, where);
         if (from.of_residual) store(dz, from.of_residual + at, n);
         with_kind(from.in_pass(), [&](auto kind) {
-          const Sums more = products_of_run<kind>(
-              dz, x, by, &affine.weight[j], &affine.bias[j], &of_weight[j], &of_bias[j], n);
-          products.first += more.first;
-          products.second += more.second;
+          products.add(products_of_run<kind>(
+              dz, x, by, &affine.weight[j], &affine.bias[j], &of_weight[j], &of_bias[j], n));
         });
       });
       if ((row + 1 - begin) % kRowsOfBlock == 0 || row + 1 == end) {

@@ -148,9 +148,7 @@ template <class A>
 NORMKIT_CLONES static void add_centred_sums(
     const A* x, const A* centre, Sums* sums, Planes planes) {
   each_of(planes, [&](int64_t k, int64_t i) NORMKIT_INLINED {
-    const Sums more = centred_sums_of(x + i, centre[k], planes.length);
-    sums[k].first += more.first;
-    sums[k].second += more.second;
+    sums[k].add(centred_sums_of(x + i, centre[k], planes.length));
   });
 }
 
@@ -200,9 +198,7 @@ template <Kind kind, class A>
 NORMKIT_CLONES static void add_products(
     const A* dz, const A* x, const Affine<A>* by, Sums* sums, Planes planes) {
   each_of(planes, [&](int64_t k, int64_t i) NORMKIT_INLINED {
-    const Sums more = products_of<kind>(dz + i, x + i, by[k], planes.length);
-    sums[k].first += more.first;
-    sums[k].second += more.second;
+    sums[k].add(products_of<kind>(dz + i, x + i, by[k], planes.length));
   });
 }
 
