@@ -57,13 +57,21 @@ struct Part {
   int64_t sample, begin, end;
 };
 
-/// Every sample in parts of as many rows, so many that all threads have some, and alike.
+/// How many parts values are worth: 16 of them keep threads busy, and more are made where each has
+/// 48 Ki values, since what is kept for every part and column is to be added up as well.
+inline int64_t wanted_parts(int64_t values) {
+  const int64_t small = std::min<int64_t>(values / (16 * 1024), 16);
+  return std::min<int64_t>(std::max(small, values / (48 * 1024)), 64);
+}
+
+/// The fewest rows of a part: what it keeps for each column is to be little beside them.
+constexpr int64_t kRowsOfPart = 48;
+
+/// Every sample in parts, each of as many rows as the others; the last may have fewer.
 inline std::vector<Part> parts_of(const Matrix& m) {
-  const int64_t total = m.samples * m.values();
-  // What a part keeps for each column is to be little beside its rows.
-  const int64_t wanted = std::max(std::min<int64_t>(total / (16 * 1024), 16), total / (48 * 1024));
-  const int64_t of_sample = std::max<int64_t>(std::min<int64_t>(wanted, 64) / m.samples, 1);
-  const int64_t rows = std::max<int64_t>(ceil_divided(m.rows(), of_sample), 48);
+  const int64_t wanted = wanted_parts(m.samples * m.values()) / std::max<int64_t>(m.samples, 1);
+  const int64_t count = std::max<int64_t>(std::min(wanted, m.rows() / kRowsOfPart), 1);
+  const int64_t rows = ceil_divided(m.rows(), count);
   std::vector<Part> parts;
   for (int64_t sample = 0; sample < m.samples; ++sample)
     for (int64_t row = 0; row < m.rows(); row += rows)

@@ -8,7 +8,8 @@
 
 namespace normkit {
 
-/// A sum of values, and one of what they are multiplied with.
+/// A sum of values, and one of what they are multiplied with. It is not set unless it is asked to be:
+/// Sums{}, since arrays of them are set piece by piece.
 struct Sums {
   double first, second;
 

@@ -132,7 +132,7 @@ void differentiate_run(
 
 /// What the regions [begin, end) have in common, and how their planes are scaled and shifted.
 ///
-/// A bundle of regions has one of its own, so that it is set by the thread that needs it, in its cache.
+/// Where a thread works on regions of its own, each bundle of them has one, in the thread's cache.
 template <class A>
 struct Scaling {
   const Regions& regions;
@@ -146,8 +146,8 @@ struct Scaling {
 
   /// Of regions with statistics that are known.
   Scaling(
-      const Regions& r, const Affines& affines, int64_t begin, int64_t end,
-      Statistics statistics, double eps)
+      const Regions& r, const Affines& affines, Statistics statistics, double eps, int64_t begin,
+      int64_t end)
       : Scaling(r, affines, begin, end) {
     for (int64_t region = begin; region < end; ++region)
       set(region, statistics.mean[region], statistics.variance[region], eps);
@@ -163,14 +163,8 @@ struct Scaling {
   }
 
   double reciprocal(int64_t region) const { return reciprocals[region - begin]; }
-  /// Sets them, and returns the region's mean and variance where these go.
-  void keep(int64_t region, const Moments& moments, double eps, Statistics into) {
-    into.mean[region] = moments.mean;
-    into.variance[region] = moments.variance();
-    set(region, moments.mean, moments.variance(), eps);
-  }
 
-  /// Sums of dz and dz · (x − mean) of a plane, given those of dz and dz · (x − centre).
+  /// The sums of dz and dz · (x − mean) of a plane, given those of dz and dz · (x − centre).
   Sums about_mean(int64_t region, double mean, Sums sums) const {
     const double rest = mean - static_cast<double>(affines.of(region)->centre);
     return {sums.first, sums.second - rest * sums.first};
@@ -180,6 +174,15 @@ struct Scaling {
     return {about_mean.first, about_mean.second * reciprocal(region)};
   }
 };
+
+/// Sums that each thread sets before it adds to them; NaN in a build for tests.
+inline std::unique_ptr<Sums[]> unset_sums(int64_t count) {
+  auto sums = std::make_unique_for_overwrite<Sums[]>(count);
+#if defined(NORMKIT_POISON_SCRATCH)
+  std::memset(sums.get(), 0xff, count * sizeof(Sums));
+#endif
+  return sums;
+}
 
 /// Adds the gradients of β and γ of all planes, by one thread: it is less than to wait for others.
 inline void add_gradients(
@@ -196,10 +199,15 @@ template <class T, class Parallel>
 void normalise_planes(
     const Regions& r, const Affines& affines, double eps, const Forward<T>& to,
     Statistics statistics, const Parallel& parallel) {
-  using Scaling = Scaling<computed<T>>;
+  using A = computed<T>;
   const Regions joined = r.joined();
   const std::vector<Block> blocks = blocks_of(joined);
-  const auto normalise = [&](const Scaling& scaling, const Adjacent& adjacent) {
+  const auto keep = [&](Scaling<A>& scaling, int64_t region, const Moments& moments) {
+    statistics.mean[region] = moments.mean;
+    statistics.variance[region] = moments.variance();
+    scaling.set(region, moments.mean, statistics.variance[region], eps);
+  };
+  const auto normalise = [&](const Scaling<A>& scaling, const Adjacent& adjacent) {
     each_run(r, adjacent, longest_run(to), [&](const Run& run) {
       normalise_run(run, scaling.affines.of(run), to);
     });
@@ -212,11 +220,11 @@ void normalise_planes(
         moments_of_block(
             joined, to.input, blocks[i % count], i / count, i / count + 1, &parts[i]);
     });
-    Scaling scaling(r, affines, 0, r.count);
+    Scaling<A> scaling(r, affines, 0, r.count);
     for (int64_t region = 0; region < r.count; ++region) {
       Moments whole;
       for (int64_t i = 0; i < count; ++i) whole.add(parts[region * count + i]);
-      scaling.keep(region, whole, eps, statistics);
+      keep(scaling, region, whole);
     }
     each_part(r, parallel, [&](const Adjacent& adjacent) { normalise(scaling, adjacent); });
     return;
@@ -228,9 +236,9 @@ void normalise_planes(
       moments_of_block(joined, to.input, blocks[block], begin, end, part.data());
       for (int64_t i = 0; i < end - begin; ++i) whole[i].add(part[i]);
     }
-    Scaling scaling(r, affines, begin, end);
+    Scaling<A> scaling(r, affines, begin, end);
     for (int64_t region = begin; region < end; ++region)
-      scaling.keep(region, whole[region - begin], eps, statistics);
+      keep(scaling, region, whole[region - begin]);
     each_adjacent_reversed(
         r, begin, end, [&](const Adjacent& adjacent) { normalise(scaling, adjacent); });
   });
@@ -253,11 +261,11 @@ struct Differentiation {
       const Regions& r, const Affines& affines, double eps, const Backward<T>& from,
       Statistics statistics, Sums* of_planes, int64_t begin, int64_t end)
       : r(r), affines(affines), from(from), statistics(statistics), of_planes(of_planes),
-        begin(begin), end(end), scaling(r, affines, begin, end, statistics, eps),
+        begin(begin), end(end), scaling(r, affines, statistics, eps, begin, end),
         gradients(r, begin, end) {}
 
   /// The first pass over some of the planes.
-  void sum(const Adjacent& adjacent) {
+  void sum(const Adjacent& adjacent) const {
     read_ahead(r, adjacent, from.input);
     read_ahead(r, adjacent, from.upstream);
     std::fill_n(of_planes + adjacent.plane, adjacent.count, Sums{});
@@ -268,8 +276,8 @@ struct Differentiation {
 
   /// Makes of all sums what the second pass needs.
   void put_together() {
-    std::vector<Sums> all(end - begin);
-    add_as_they_lie(r, begin, end, all.data(), [&](int64_t region, int64_t k) {
+    std::vector<Sums> of_regions(end - begin);
+    add_as_they_lie(r, begin, end, of_regions.data(), [&](int64_t region, int64_t k) {
       Sums& of_plane = of_planes[r.plane(region, k)];
       const Sums sums = scaling.about_mean(region, statistics.mean[region], of_plane);
       of_plane = scaling.gradients(region, sums);
@@ -280,7 +288,7 @@ struct Differentiation {
       std::fill_n(
           gradients.of(region), gradients.distinct,
           InputGradient<A>::of(
-              statistics.mean[region], scaling.reciprocal(region), all[region - begin],
+              statistics.mean[region], scaling.reciprocal(region), of_regions[region - begin],
               r.values()));
   }
 
@@ -297,17 +305,17 @@ template <class T, class Parallel>
 void differentiate_planes(
     const Regions& r, const Affines& affines, double eps, const Backward<T>& from,
     Statistics statistics, AffineGradients into, const Parallel& parallel) {
-  const auto of_planes = std::make_unique_for_overwrite<Sums[]>(r.all_planes());
+  const auto of_planes = unset_sums(r.all_planes());
   const auto of_regions = [&](int64_t begin, int64_t end) {
     return Differentiation<T>(
         r, affines, eps, from, statistics, of_planes.get(), begin, end);
   };
   if (has_few_regions(r)) {
-    auto all = of_regions(0, r.count);
-    each_part(r, parallel, [&](const Adjacent& adjacent) { all.sum(adjacent); });
-    all.put_together();
+    auto whole = of_regions(0, r.count);
+    each_part(r, parallel, [&](const Adjacent& adjacent) { whole.sum(adjacent); });
+    whole.put_together();
     if (from.of_input)
-      each_part(r, parallel, [&](const Adjacent& adjacent) { all.differentiate(adjacent); });
+      each_part(r, parallel, [&](const Adjacent& adjacent) { whole.differentiate(adjacent); });
   } else {
     each_bundle(r, parallel, [&](int64_t begin, int64_t end) {
       auto bundle = of_regions(begin, end);
@@ -327,7 +335,7 @@ void apply_planes(
     Shape shape, const Affines& affines, double eps, const Forward<T>& to,
     Statistics statistics, const Parallel& parallel) {
   const Regions r = Regions::over_batch(shape);
-  const Scaling<computed<T>> scaling(r, affines, 0, r.count, statistics, eps);
+  const Scaling<computed<T>> scaling(r, affines, statistics, eps, 0, r.count);
   each_part(r, parallel, [&](const Adjacent& adjacent) {
     each_run(r, adjacent, longest_run(to), [&](const Run& run) {
       normalise_run(run, scaling.affines.of(run), to);
@@ -342,10 +350,11 @@ void differentiate_applied_planes(
     Statistics statistics, AffineGradients into, const Parallel& parallel) {
   using A = computed<T>;
   const Regions r = Regions::over_batch(shape);
-  const Scaling<A> scaling(r, affines, 0, r.count, statistics, eps);
+  const Scaling<A> scaling(r, affines, statistics, eps, 0, r.count);
   const ForPlanes<InputGradient<A>> none(r, 0, r.count);
-  std::vector<Sums> of_planes(r.all_planes());
+  const auto of_planes = unset_sums(r.all_planes());
   each_part(r, parallel, [&](const Adjacent& adjacent) {
+    std::fill_n(&of_planes[adjacent.plane], adjacent.count, Sums{});
     each_run(r, adjacent, longest_run(from), [&](const Run& run) {
       const Affine<A>* by = scaling.affines.of(run);
       add_products_of_run(run, by, from, &of_planes[run.plane]);
@@ -357,7 +366,7 @@ void differentiate_applied_planes(
       sums = scaling.gradients(c, scaling.about_mean(c, statistics.mean[c], sums));
     }
   });
-  add_gradients(r, of_planes.data(), into);
+  add_gradients(r, of_planes.get(), into);
 }
 
 }  // namespace normkit

@@ -60,19 +60,20 @@ struct Run {
 /// one channel.
 template <class V>
 struct ForPlanes {
-  int64_t distinct, first;
+  int64_t distinct;     // how many a region has
+  int64_t first_entry;  // that of the first region's planes
   std::vector<V> values;
 
   ForPlanes(const Regions& r, int64_t begin, int64_t end)
       : distinct(r.in_turn() ? r.planes : 1),
-        first(begin * distinct),
+        first_entry(begin * distinct),
         values((end - begin) * distinct) {}
 
   /// Those of a region.
-  V* of(int64_t region) { return &values[region * distinct - first]; }
-  const V* of(int64_t region) const { return &values[region * distinct - first]; }
+  V* of(int64_t region) { return &values[region * distinct - first_entry]; }
+  const V* of(int64_t region) const { return &values[region * distinct - first_entry]; }
   /// Those of a run's planes.
-  const V* of(const Run& run) const { return &values[run.entry - first]; }
+  const V* of(const Run& run) const { return &values[run.entry - first_entry]; }
 };
 
 /// Values of adjacent regions that one thread works on, so many that what it reads twice stays in its
@@ -191,8 +192,8 @@ NORMKIT_INLINE void each_adjacent(const Regions& r, int64_t begin, int64_t end, 
   each_adjacent(r, begin, end, 0, r.planes, f);
 }
 
-/// Adds f(region, plane) of the planes of the regions [begin, end), as they lie, to the sums of each
-/// region.
+/// Adds f(region, k) of plane k of each of the regions [begin, end), as the planes lie, to the totals
+/// of the regions.
 template <class F>
 NORMKIT_INLINE void add_as_they_lie(
     const Regions& r, int64_t begin, int64_t end, Sums* totals, const F& f) {
