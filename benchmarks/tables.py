@@ -174,10 +174,12 @@ def training_step(kept: Mapping[str, Any]) -> str:
             "–" if row["target"] is None else f"{row['target']:.2f}",
             last_losses(row, "pytorch", "normkit", "pytorch, disturbed"),
             f"{row['share']:.0%}",
+            " / ".join(f"{row['page_faults'][name]:,.0f}" for name in ("pytorch", "normkit")),
         ]
         for row in kept["rows"]
     ]
-    return markdown([*head, "norms and activations in PyTorch's"], lines) + machine(kept)
+    head += ["norms and activations in PyTorch's", "page faults: PyTorch / normkit"]
+    return markdown(head, lines) + machine(kept)
 
 
 def front_page(kept: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ start from the same weights, see the same batches and run in turns in one proces
 their seconds is taken round by round, and medians and quartiles are told. So are the losses, which
 must agree: a step that is fast and wrong is worth nothing. Training multiplies roundings, so a
 third run, over PyTorch's layers from weights that are off by a rounding, says how well they can.
+Page faults are counted: they tell how much of a step's memory is new, which costs more to write.
 Only the norm, with the residual and the activation that follow it, differs between the two sets;
 PyTorch's are in place wherever they can be. The share of PyTorch's step that its norms and
 activations take says how much there is to win.
@@ -16,6 +17,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import resource
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,11 +75,26 @@ def share(step: Callable[[], object]) -> float:
     return float(of_norms / sum(event.self_cpu_time_total for event in events))
 
 
+def counting(step: Callable[[], object], faults: list[int]) -> Callable[[], object]:
+    """The step, which adds how many pages it was the first to touch."""
+
+    def seen() -> int:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+    def counted() -> None:
+        before = seen()
+        step()
+        faults.append(seen() - before)
+
+    return counted
+
+
 def measured(case: Case, size: int, rounds: int, warm_up: int) -> dict[str, Any]:
     """The steps of one network, over both sets of layers in turns."""
     data = batches(warm_up + rounds, case.batch, size, case.layout)
     arms = {name: Training(network(case.network, name, case.layout), data) for name in LAYERS}
-    steps: dict[str, Callable[[], object]] = {name: arm.step for name, arm in arms.items()}
+    faults: dict[str, list[int]] = {name: [] for name in arms}
+    steps = {name: counting(arm.step, faults[name]) for name, arm in arms.items()}
     seconds = seconds_in_turns(steps, rounds, warm_up)
     arms[DISTURBED] = Training(disturb_(network(case.network, "pytorch", case.layout)), data)
     for _ in data:
@@ -93,6 +111,7 @@ def measured(case: Case, size: int, rounds: int, warm_up: int) -> dict[str, Any]
         },
         "ratio": ratios(seconds["pytorch"], seconds["normkit"]),
         "target": case.target,
+        "page_faults": {name: statistics.median(n[warm_up:]) for name, n in faults.items()},
         "losses": {name: arm.losses for name, arm in arms.items()},
         "share": share(another.step),
     }
@@ -103,9 +122,11 @@ def told(row: dict[str, Any]) -> str:
     what = f"{row['network']}, {row['layout']}, {row['batch']} × {row['size']}²"
     times = ", ".join(f"{n} {q['median']:.1f} ms" for n, q in row["milliseconds"].items())
     ratio, last = row["ratio"], " / ".join(f"{v[-1]:.4f}" for v in row["losses"].values())
+    faults = " / ".join(f"{count:.0f}" for count in row["page_faults"].values())
     return (
         f"{what:44} {times}: {ratio['median']:.3f} [{ratio['low']:.3f}, {ratio['high']:.3f}], "
-        f"target {row['target']}; last loss {last}; norms and activations {row['share']:.0%}"
+        f"target {row['target']}; last loss {last}; norms and activations {row['share']:.0%}; "
+        f"page faults {faults}"
     )
 
 

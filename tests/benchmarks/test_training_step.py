@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,8 @@ def test_what_is_kept_is_what_the_tables_tell(
     assert (line[6], other[6]) == ("1.50", "–")
     losses = [f"{values[-1]:.3f}" for values in kept["rows"][0]["losses"].values()]
     assert line[7].split(" / ") == losses
+    faults = [f"{count:,.0f}" for count in kept["rows"][0]["page_faults"].values()]
+    assert line[9].split(" / ") == faults
     head, line, _ = cells(tables.front_page(kept))
     assert head[-1] == "loss after 3 steps: PyTorch / normkit"
     assert line[-1].split(" / ") == losses[:2]
@@ -62,6 +65,15 @@ def test_the_share_of_norms_counts_what_they_call() -> None:
     x = torch.randn(4, 8, 16, 16, requires_grad=True)
     assert training_step.share(lambda: norm(x).relu_().sum().backward()) > 0.5
     assert training_step.share(lambda: x.exp().sum().backward()) == 0
+
+
+def test_page_faults_are_those_of_the_step() -> None:
+    faults: list[int] = []
+    step = training_step.counting(lambda: mmap.mmap(-1, mmap.PAGESIZE).write(b"1"), faults)
+    for _ in range(3):
+        step()
+    assert len(faults) == 3
+    assert min(faults) >= 1
 
 
 def test_rows_of_one_network_are_not_kept_in_place_of_all(

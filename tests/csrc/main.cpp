@@ -11,6 +11,7 @@
 #include "loops/positions.h"
 #include "loops/rows.h"
 #include "memory.h"
+#include "parts.h"
 #include "reference.h"
 #include "threads.h"
 
@@ -339,35 +340,6 @@ int64_t check_all(const std::vector<Shape>& shapes) {
           tried += check_method<T>(m);
     }
   return tried;
-}
-
-/// Parts of a matrix are all its rows, in turn, and none has many more than another.
-void check_parts() {
-  for (const int64_t samples : {1, 2, 3, 7, 40})
-    for (const int64_t channels : {1, 3, 255, 512, 5000})
-      for (const int64_t positions : {1, 47, 49, 97, 1000, 6272, 50000})
-        for (const int64_t regions : {int64_t{1}, samples}) {
-          const Shape s{samples, channels, positions};
-          const Matrix m = regions == 1 ? Matrix::over_batch(s) : Matrix::over_samples(s, 1);
-          const std::vector<Part> parts = parts_of(m);
-          const int64_t of_sample = static_cast<int64_t>(parts.size()) / m.samples;
-          const int64_t most = parts[0].end;
-          int64_t i = 0;
-          bool is_right = static_cast<int64_t>(parts.size()) == m.samples * of_sample;
-          for (const Part& part : parts) {
-            is_right = is_right && part.sample == i / of_sample &&
-                       part.begin == i % of_sample * most && part.begin < part.end &&
-                       part.end == std::min(part.begin + most, m.rows());
-            ++i;
-          }
-          // The last has what is left once the others are as even as they can be.
-          is_right = is_right && of_sample * most - m.rows() < of_sample && of_sample <= 64;
-          if (!is_right) {
-            std::printf("parts of %ld x %ld x %ld\n", static_cast<long>(samples),
-                        static_cast<long>(channels), static_cast<long>(positions));
-            std::exit(1);
-          }
-        }
 }
 
 }  // namespace

@@ -18,7 +18,7 @@ from torch import Tensor
 _MAKES_HOOKS_OF_CHECKPOINTS = "torch.utils.checkpoint"
 
 _entered = 0
-"""How many `lean` there are around, in all threads. With none none acts; else PyTorch is asked."""
+"""How many `lean` there are around, in all threads. At 0 PyTorch need not be asked if one acts."""
 
 
 @contextmanager
