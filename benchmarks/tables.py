@@ -1,4 +1,4 @@
-"""Rebuild the tables of benchmarks/README.md, and one of README.md, from benchmarks/results.
+"""Rebuild the tables of benchmarks/README.md, docs/surgery.md and README.md from results.
 
 python benchmarks/tables.py
 """
@@ -6,6 +6,7 @@ python benchmarks/tables.py
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 HERE = Path(__file__).parent
 README = HERE / "README.md"
 FRONT_PAGE = HERE.parent / "README.md"
+SURGERY = HERE.parent / "docs" / "surgery.md"
 BEGIN = "<!-- made by benchmarks/tables.py from results/{}.json -->\n"
 END = "<!-- end -->\n"
 
@@ -282,6 +284,87 @@ def study_time(kept: Mapping[str, Any]) -> str:
     return markdown([*head, "times as fast"], lines) + told
 
 
+def fuse(kept: Mapping[str, Any]) -> str:
+    """What a step of a stock network takes before and after it is fused."""
+    steps = len(kept["rows"][0]["losses"]["stock"])
+    head = ["network", "layout", "batch", "stock, ms", "fused, ms", "times as fast", "target"]
+    head += [f"loss after {steps} steps: stock / fused / stock again", "page faults", "norms fused"]
+    lines = [
+        [
+            *of_network(row),
+            *(f"{row['milliseconds'][name]['median']:.0f}" for name in ("stock", "fused")),
+            spread(row["ratio"]),
+            "–" if row["target"] is None else f"{row['target']:.2f}",
+            last_losses(row, "stock", "fused", "stock, disturbed"),
+            " / ".join(f"{row['page_faults'][name]:,.0f}" for name in ("stock", "fused")),
+            f"{row['sites']['in one call']} of {row['sites']['norms']}",
+        ]
+        for row in kept["rows"]
+    ]
+    return markdown(head, lines) + machine(kept)
+
+
+def swap(kept: Mapping[str, Any]) -> str:
+    """What a swap from batch norm costs a trained network, copied or calibrated."""
+    head = ["seed", "trained with batch", f"γ, β copied to {kept['norm']}", "calibrated"]
+    lines = [
+        [str(row["seed"]), *(f"{row[n]:.1f} %" for n in ("trained", "copied", "calibrated"))]
+        for row in kept["rows"]
+    ]
+    lost = [f"{kept['lost'][name]:.1f} points" for name in ("copied", "calibrated")]
+    lines.append(["lost, median", "", *lost])
+    images = kept["images"]
+    return markdown(head, lines) + (
+        f"\nAccuracy on {images['test']:,} test images of MNIST, after {kept['steps']} steps of "
+        f"training; calibrated on {kept['samples']} training images, no training step.\n"
+    )
+
+
+VERBS = ("fold", "fuse", "insert", "swap", "remove")
+
+
+def surgery(kept: Mapping[str, Any]) -> str:
+    """Every model × every verb: sites done of those eligible, and how far the output moved."""
+
+    def cell(found: Row) -> str:
+        if not found["eligible"]:
+            return "–"
+        undone = "" if found["exact_undo"] else ", not undone"
+        return f"{found['done']}/{found['eligible']}, {small(found['difference'])}{undone}"
+
+    def total(verb: str) -> str:
+        found = [row["verbs"][verb] for row in kept["rows"]]
+        done, eligible = (sum(each[key] for each in found) for key in ("done", "eligible"))
+        largest = max(each["difference"] for each in found if each["eligible"])
+        return f"**{done:,}/{eligible:,} ({done / eligible:.1%}), {small(largest)}**"
+
+    lines = [
+        [row["model"], row["origin"], *(cell(row["verbs"][verb]) for verb in VERBS)]
+        for row in kept["rows"]
+    ]
+    lines.append([f"**{len(lines)} models**", "", *map(total, VERBS)])
+    reasons: dict[tuple[str, str], dict[str, int]] = {}
+    for row in kept["rows"]:
+        for verb in VERBS:
+            for reason in row["verbs"][verb]["refused"].values():
+                models = reasons.setdefault((verb, _kind(reason, row)), {})
+                models[row["model"]] = models.get(row["model"], 0) + 1
+    refused = [
+        [f"`{verb}_`", reason, str(sum(models.values())), ", ".join(models)]
+        for (verb, reason), models in sorted(reasons.items())
+    ]
+    return (
+        markdown(["model", "from", *(f"`{verb}_`" for verb in VERBS)], lines)
+        + "\nEligible sites that were left alone:\n\n"
+        + markdown(["verb", "why", "sites", "models"], refused)
+    )
+
+
+def _kind(reason: str, row: Row) -> str:
+    """A reason without the names of one model's layers."""
+    return re.sub(r"\b[\w]+(\.[\w]+)+\b(: \w+)?", "a layer", reason or "")
+
+
 TABLES: dict[str, Callable[[Any], str]] = {
     "judges": judges,
     "repetitions": repetitions,
@@ -294,6 +377,11 @@ TABLES: dict[str, Callable[[Any], str]] = {
     "training_step": training_step,
     "lean": lean,
     "study_time": study_time,
+}
+SURGERY_TABLES: dict[str, Callable[[Any], str]] = {
+    "swap": swap,
+    "surgery": surgery,
+    "fuse": fuse,
 }
 FRONT_PAGE_TABLES: dict[str, Callable[[Any], str]] = {"training_step": front_page}
 
@@ -315,8 +403,14 @@ def with_front_page_tables(page: str) -> str:
     return with_tables(page, FRONT_PAGE_TABLES)
 
 
+def with_surgery_tables(page: str) -> str:
+    """The page about surgery, its tables rebuilt."""
+    return with_tables(page, SURGERY_TABLES)
+
+
 def main() -> None:
-    """Rebuild both pages."""
+    """Rebuild the pages."""
+    SURGERY.write_text(with_surgery_tables(SURGERY.read_text("utf-8")), "utf-8")
     README.write_text(with_tables(README.read_text("utf-8")), "utf-8")
     front = FRONT_PAGE.read_text("utf-8")
     FRONT_PAGE.write_text(with_front_page_tables(front), "utf-8")

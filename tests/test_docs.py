@@ -57,7 +57,8 @@ def test_the_layer_of_your_own_keeps_the_contract(monkeypatch: pytest.MonkeyPatc
         module.test_contract(case)
 
 
-def test_the_examples_about_kernels_run() -> None:
-    tried = doctest.testfile(str(ROOT / "docs" / "kernels.md"), module_relative=False)
+@pytest.mark.parametrize("page", ["kernels", "surgery"])
+def test_the_examples_of_a_page_run(page: str) -> None:
+    tried = doctest.testfile(str(ROOT / "docs" / f"{page}.md"), module_relative=False)
     assert tried.attempted > 3
     assert tried.failed == 0

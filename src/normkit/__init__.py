@@ -18,30 +18,74 @@ if TYPE_CHECKING:
     from normkit.nn.explain import explain
     from normkit.nn.running import accumulate
     from normkit.study import Study, StudyResult
+    from normkit.surgery import (
+        Surgery,
+        flow,
+        fold_,
+        freeze_,
+        fuse_,
+        insert_,
+        lsuv_,
+        recalibrate_,
+        remove_,
+        swap_,
+        sync_,
+        unfreeze_,
+        unsync_,
+    )
+    from normkit.surgery.param_groups import param_groups
 
 __all__ = [
     "Study",
     "StudyResult",
+    "Surgery",
     "__version__",
     "accumulate",
     "catalogue",
     "explain",
+    "flow",
+    "fold_",
+    "freeze_",
     "functional",
+    "fuse_",
+    "insert_",
     "kernels",
     "lean",
+    "lsuv_",
     "make",
     "nn",
+    "param_groups",
+    "recalibrate_",
+    "remove_",
+    "swap_",
+    "sync_",
+    "unfreeze_",
+    "unsync_",
 ]
 
 # Public name → the module that holds it. Loaded on first use, so that `import normkit` stays light.
 _HOMES = {
     "Study": "normkit.study",
     "StudyResult": "normkit.study",
+    "Surgery": "normkit.surgery",
     "accumulate": "normkit.nn.running",
     "catalogue": "normkit.nn.catalogue",
     "explain": "normkit.nn.explain",
+    "flow": "normkit.surgery",
+    "fold_": "normkit.surgery",
+    "freeze_": "normkit.surgery",
+    "fuse_": "normkit.surgery",
+    "insert_": "normkit.surgery",
     "lean": "normkit.kernels.lean",
+    "lsuv_": "normkit.surgery",
     "make": "normkit.nn.catalogue",
+    "param_groups": "normkit.surgery.param_groups",
+    "recalibrate_": "normkit.surgery",
+    "remove_": "normkit.surgery",
+    "swap_": "normkit.surgery",
+    "sync_": "normkit.surgery",
+    "unfreeze_": "normkit.surgery",
+    "unsync_": "normkit.surgery",
 }
 _ROOMS = {"functional", "kernels", "nn"}
 

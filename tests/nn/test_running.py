@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import normkit as nk
+from normkit.nn.running import uncounted
 from normkit.testing.problem import without_pytorchs_warnings
 
 
@@ -107,3 +108,44 @@ def test_a_batch_norm_of_pytorchs_is_told() -> None:
         nk.accumulate(model),
     ):
         pass
+
+
+def test_uncounted_a_batch_normalises_as_ever_and_moves_nothing() -> None:
+    layer, x = nk.nn.BatchNorm2d(4), torch.randn(5, 4, 3, 3) + 2
+    twin = copy.deepcopy(layer)
+    with uncounted(layer):
+        y = layer(x)
+    assert torch.equal(y, twin(x))
+    assert layer.num_batches_tracked == 0
+    assert not layer.running_mean.any()
+    layer(x)
+    assert torch.equal(layer.running_mean, twin.running_mean)
+
+
+def test_uncounted_inside_accumulate_the_others_count() -> None:
+    layer, x = nk.nn.BatchNorm2d(4), torch.randn(5, 4, 3, 3) + 2
+    twin = copy.deepcopy(layer)
+    with nk.accumulate(layer):
+        layer(x)
+        with uncounted(layer):
+            layer(x * 9)
+    twin(x)
+    torch.testing.assert_close(layer.state_dict(), twin.state_dict())
+
+
+def test_uncounted_after_an_exception_batches_count_again() -> None:
+    layer, x = nk.nn.BatchNorm2d(4), torch.randn(5, 4, 3, 3)
+    with pytest.raises(ValueError, match="channels"), uncounted(layer):
+        layer(torch.randn(5, 3, 3, 3))
+    layer(x)
+    assert layer.num_batches_tracked == 1
+
+
+@pytest.mark.parametrize(
+    "layer", [nk.nn.BatchNorm2d(4, track_running_stats=False), nk.nn.GroupNorm(2, 4)]
+)
+def test_uncounted_a_layer_without_statistics_is_as_ever(layer: torch.nn.Module) -> None:
+    x = torch.randn(5, 4, 3, 3)
+    wanted = layer(x)
+    with uncounted(layer):
+        assert torch.equal(layer(x), wanted)

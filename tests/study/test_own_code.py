@@ -39,7 +39,13 @@ def bare(num_classes):
     return nn.Sequential(nn.Flatten(), nn.Linear(64, num_classes))
 
 def deaf(num_classes, norm):
-    return given(num_classes)
+    return bare(num_classes)
+
+def plain(num_classes):
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(inplace=True),
+        nn.Conv2d(4, 4, 3, padding=1), nn.ReLU(inplace=True),
+        nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, num_classes))
 
 def flat(num_classes, norm):
     return nn.Sequential(nn.Flatten(), nn.Linear(64, 8), norm(8, dims=1), nn.Linear(8, num_classes))
@@ -154,24 +160,43 @@ class TestANetworkThatTakesANorm:
 
 
 class TestANetworkThatTakesNone:
-    def test_is_studied_as_it_is(
+    def test_has_its_own_swapped(
         self, study: Callable[..., Study], here: type, tmp_path: Path
     ) -> None:
-        result = study("given", norms=["batch", "group"]).run(tmp_path / "study")
+        result = study("given", norms=["group"], claims=["standardise"]).run(tmp_path / "study")
+        document = result.document
+        rows = document["choices"]["rows"]
+        assert [row["norm"] for row in rows] == ["none", "group"]
+        [verdict] = [v for v in result.verdicts() if v["id"] == "identity"]
+        assert (verdict["norm"], verdict["outcome"]) == ("group", "supported")
+        assert "the 3 norms that it has were swapped" in document["model"]["description"]["en"]
+        assert document["title"]["en"].startswith("What normalization does for the nets.py:given n")
+
+    def test_and_has_no_norms_gets_them_before_its_activations(
+        self, study: Callable[..., Study], here: type, tmp_path: Path
+    ) -> None:
+        result = study("plain", claims=["standardise"]).run(tmp_path / "study")
+        document = result.document
+        assert [row["norm"] for row in document["choices"]["rows"]] == ["none", "batch"]
+        [verdict] = [v for v in result.verdicts() if v["id"] == "identity"]
+        assert (verdict["norm"], verdict["outcome"]) == ("batch", "supported")
+        assert "inserted after 2 of its layers" in document["model"]["description"]["en"]
+        assert document["model"]["parameters"] == 40 + 148 + 170
+
+    def test_and_no_place_for_one_is_studied_as_it_is(
+        self, study: Callable[..., Study], here: type, tmp_path: Path
+    ) -> None:
+        result = study("bare", norms=["batch", "group"]).run(tmp_path / "study")
         document = result.document
         [row] = document["choices"]["rows"]
         assert row["norm"] == "given"
         assert all(value["value"] is not None for name, value in row["values"].items()
                    if name not in ("steps", "seconds"))  # fmt: skip
-        [verdict] = result.verdicts()
-        assert (verdict["claim"], verdict["norm"]) == ("standardise", "given")
-        assert verdict["outcome"] == "supported"
         told = dropped(result)
         assert "`batch` and `group` could not be studied: the factory" in told
         assert "`def factory(num_classes, in_channels, norm)`" in told
         assert "`convergence`, `learning_rate`, `overfitting`" in told
-        assert "`standardise`" not in told
-        assert "nets.py:given network as it is" in document["title"]["en"]
+        assert "nets.py:bare network as it is" in document["title"]["en"]
         assert document["recipe"]["found"] is True
 
     def test_and_has_no_norm_is_not_judged(

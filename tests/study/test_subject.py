@@ -36,7 +36,7 @@ class Looks:
                 yield task, Record(task.spec, "ok", [], {}, answer)
 
 
-FINE = {"asked": 3, "norms": 3, "parameters": 100}
+FINE = {"asked": 3, "by": "factory", "norms": 3, "parameters": 100}
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def look(digits: Dataset, trial: Trial) -> Callable[..., Subject]:
 
 def test_a_users_network_is_looked_at_with_every_norm(look: Callable[..., Subject]) -> None:
     subject = look({"none": FINE, "batch": FINE, "group": FINE})
-    assert subject == Subject(("none", "batch", "group"), (), 100, frozenset())
+    assert subject == Subject(("none", "batch", "group"), (), 100, frozenset(), places=3)
     assert not subject.given
 
 
@@ -117,7 +117,22 @@ def test_a_plan_of_a_network_as_it_is_judges_what_compares_with_nothing(
         assert (f"`{name}`" in told) == (name not in plan.claims)
 
 
-def test_every_network_has_words_in_both_languages() -> None:
+@pytest.mark.parametrize("by", ["swap", "insert"])
+def test_one_whose_norms_are_put_in_by_surgery_tells_so(
+    look: Callable[..., Subject], by: str
+) -> None:
+    answer = {**FINE, "by": by}
+    subject = look({"none": answer, "batch": answer})
+    assert (subject.by, subject.places, subject.given) == (by, 3, False)
+    told = described("nets.py:make", subject)
+    assert {"swap": "the 3 norms that it has were swapped", "insert": "inserted after 3 of"}[
+        by
+    ] in told["en"]
+    assert "3" in told["zh"]
+
+
+def test_every_network_has_words_in_both_languages(full_plan: Plan) -> None:
+    subject = Subject(full_plan.norms, (), 1)
     for name in (*MODELS, "nets/mine.py:make"):
-        assert all(described(name).values())
+        assert all(described(name, subject).values())
     assert (named("plain"), named("nets/mine.py:make")) == ("plain", "mine.py:make")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -24,10 +24,12 @@ class Made:
         model: the network.
         norms: how many norm layers the factory asked for while it made the network; None where it
             takes no `norm`.
+        by: what made the norms those that were wanted: the factory, or surgery on what it made.
     """
 
     model: torch.nn.Module
     norms: int | None
+    by: Literal["factory", "swap", "insert"] = "factory"
 
 
 def accepted(factory: Callable[..., Any], name: str) -> frozenset[str]:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -134,6 +135,21 @@ class Pool:
         in_groups = step.reshape(self.groups, -1)
         return in_groups.unsqueeze(2) * in_groups.unsqueeze(1)
 
+    def join_processes(self) -> None:
+        """Takes in the batches of all processes of `torch.distributed`: all call it, in step."""
+        total, mean = self.size.clone(), self.mean * self.size
+        dist.all_reduce(total)
+        dist.all_reduce(mean)
+        mean /= total.clamp(min=1)
+        squares = self.squares
+        if self.joins:
+            squares = squares + self._squared(self.mean - mean) * self.size
+        squares = squares.clone()
+        dist.all_reduce(squares)
+        assign_(self.size, total)
+        assign_(self.mean, mean)
+        assign_(self.squares, squares)
+
     def moments(self) -> Moments:
         """Of all batches together; of none if none counted."""
         others = self.size - 1 if self.joins else self.size
@@ -191,3 +207,28 @@ def accumulate(model: torch.nn.Module) -> Iterator[None]:
         pool, layer._pool = layer._pool, None
         if pool is not None:
             layer._track_(pool.moments())
+
+
+@contextmanager
+def uncounted(layer: torch.nn.Module) -> Iterator[None]:
+    """Inside, a layer normalises as ever, but what it sees moves no running statistics.
+
+    Args:
+        layer: of normkit; one that keeps no running statistics is as ever.
+
+    >>> import normkit as nk
+    >>> layer = nk.nn.BatchNorm2d(4)
+    >>> with uncounted(layer):
+    ...     y = layer(torch.randn(2, 4, 5, 5))
+    >>> layer.num_batches_tracked
+    tensor(0)
+    """
+    like = layer._kept if isinstance(layer, RunningStatistics) else None
+    if not isinstance(layer, RunningStatistics) or like is None:
+        yield
+        return
+    before, layer._pool = layer._pool, Pool(like, layer._joins_batches, layer._covariance_groups)
+    try:
+        yield
+    finally:
+        layer._pool = before

@@ -19,8 +19,9 @@ def check(spec: TrialSpec, data: Dataset) -> Record:
     """Make the network, and go forward and backward through it once, on one batch.
 
     Returns:
-        A record whose probes tell how many norm layers the factory asked for (None where it takes
-        no `norm`), how many are in the network, and its parameters.
+        A record whose probes tell how many norm layers the factory asked for, or surgery can
+        change in what it made (None or 0 where there are none), which of the two it was, how many
+        are in the network, and its parameters.
 
     Raises:
         UserCodeError: what came is no network for these data.
@@ -43,6 +44,7 @@ def check(spec: TrialSpec, data: Dataset) -> Record:
         ) from error
     found = {
         "asked": made.norms,
+        "by": made.by,
         "norms": len(norms(made.model, images)),
         "parameters": sum(parameter.numel() for parameter in made.model.parameters()),
     }

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 
 from normkit.models import Classifier, MicroBatched
 from normkit.nn import Identity, LayerNorm, RMSNorm
-from normkit.nn.catalogue import catalogue
 from normkit.nn.method import Method
 from normkit.probes.restore import unchanged
+from normkit.surgery import norms as surgery_norms
+from normkit.surgery.norms import METHODS
 
 LINEAR = (
     nn.Linear,
@@ -24,22 +24,7 @@ LINEAR = (
     nn.ConvTranspose2d,
     nn.ConvTranspose3d,
 )
-_METHODS: dict[type, Method] = {
-    layer: method
-    for method in catalogue().values()
-    for layer in method.layers.values()
-    if isinstance(layer, type)
-}
-"""The classes of the catalogue, and the method of each."""
-NORMS = (
-    MicroBatched,
-    _BatchNorm,
-    _InstanceNorm,
-    nn.GroupNorm,
-    nn.LayerNorm,
-    nn.RMSNorm,
-    *(layer for layer in _METHODS if layer is not Identity),
-)
+NORMS = (MicroBatched, *surgery_norms.NORMS)
 _OVER_LAST_AXES = (nn.LayerNorm, nn.RMSNorm, LayerNorm, RMSNorm)
 
 
@@ -143,7 +128,7 @@ def axes(norm: nn.Module) -> tuple[str, int] | None:
     """
     if isinstance(norm, MicroBatched):
         return axes(norm.norm)
-    method = _METHODS.get(type(norm))
+    method = METHODS.get(type(norm))
     if method is not None:
         return _of_method(method, norm)
     if _moves_channels(norm):
@@ -206,6 +191,11 @@ def _called(model: nn.Module, images: Tensor) -> list[_Call]:
     """Layers and norms in the order of their first call."""
     inner = {m.norm for m in model.modules() if isinstance(m, MicroBatched)}
     calls: dict[nn.Module, _Call] = {}
+    begun: dict[nn.Module, None] = {}
+
+    def begin(module: nn.Module, _: object) -> None:
+        # A layer that calls its norm by itself begins before it, and ends after it.
+        begun.setdefault(module)
 
     def keep(module: nn.Module, _: object, output: Tensor) -> None:
         if module in calls:
@@ -213,11 +203,13 @@ def _called(model: nn.Module, images: Tensor) -> list[_Call]:
         else:
             calls[module] = _Call(module, output)
 
-    handles = [
-        module.register_forward_hook(keep)
+    watched = [
+        module
         for module in model.modules()
         if isinstance(module, (*LINEAR, *NORMS, Identity)) and module not in inner
     ]
+    handles = [module.register_forward_pre_hook(begin) for module in watched]
+    handles += [module.register_forward_hook(keep) for module in watched]
     try:
         with unchanged(model), torch.enable_grad():
             logits = model.train()(images)
@@ -231,4 +223,4 @@ def _called(model: nn.Module, images: Tensor) -> list[_Call]:
             handle.remove()
     for call, gradient in zip(live, gradients, strict=True):
         call.depended_on = gradient is not None
-    return list(calls.values())
+    return [calls[module] for module in begun if module in calls]

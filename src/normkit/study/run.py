@@ -356,7 +356,7 @@ class Study:
             "depth": context.recipe.depth,
             "width": context.plan.prototype.width,
             "parameters": subject.parameters,
-            "description": described(self.model_spec),
+            "description": described(self.model_spec, subject),
         }
 
 

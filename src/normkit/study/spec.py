@@ -25,6 +25,7 @@ _TRAINING_CODE = (
     "data",
     "probes",
     "seeding.py",
+    "surgery",
     "user_code.py",
     "study/arms.py",
     "study/augmentation.py",
@@ -35,6 +36,7 @@ _TRAINING_CODE = (
     "study/probing.py",
     "study/record.py",
     "study/spec.py",
+    "study/surgery.py",
     "study/timing.py",
     "study/train.py",
 )

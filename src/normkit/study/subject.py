@@ -31,6 +31,10 @@ class Subject:
     """What a study can set in it, beside norms and weights."""
     has_norms: bool = True
     """Whether there is a norm layer in it, to be looked at."""
+    by: str = "factory"
+    """What puts the norms in: its factory, or surgery that swaps or inserts them."""
+    places: int = 0
+    """At how many places surgery does."""
 
     @property
     def given(self) -> bool:
@@ -107,7 +111,10 @@ def _examine_users(
             raise UserCodeError(f"with {norm}: {answer.reason}")
         else:
             left_out.append(_unbuildable(norm, answer.reason))
-    return Subject(("none", *kept), tuple(left_out), parameters, frozenset())
+    by = str(first.probes["by"])
+    return Subject(
+        ("none", *kept), tuple(left_out), parameters, frozenset(), by=by, places=int(asked)
+    )
 
 
 def _looked(engine: Engine, looks: Sequence[Task]) -> dict[str, Record | Failure]:
@@ -126,11 +133,12 @@ def _unbuildable(norm: str, reason: str) -> Text:
 def _takes_none(norms: Sequence[str]) -> Text:
     return text(
         f"{in_english(norms)} could not be studied: the factory of the network takes no `norm`, "
-        "and putting norms into a finished network would need surgery on it. Write "
+        "and there is neither a norm over channels in it nor a layer before an activation, where "
+        "surgery could put one. Write "
         "`def factory(num_classes, in_channels, norm)`, with `norm(channels, dims=2)` wherever a "
         "norm layer belongs.",
         f"{in_chinese(norms)} 未能研究：网络的工厂函数不接受 `norm` 参数，"
-        "而把归一化层放进现成的网络需要改动模型。请写成 "
+        "而网络中既没有按通道的归一化层，也没有位于激活函数之前、可以插入归一化层的层。请写成 "
         "`def factory(num_classes, in_channels, norm)`，在需要归一化层处调用 "
         "`norm(channels, dims=2)`。",
     )
@@ -206,15 +214,32 @@ def _titled(claim: str) -> str:
     return f"“{claims()[claim].title['zh']}”"
 
 
+def _own(subject: Subject) -> Text:
+    if subject.by == "swap":
+        return text(
+            f"a network of your own, in which the {subject.places} norms that it has were swapped "
+            "for those that are compared, or removed",
+            f"您自己的网络；其中原有的 {subject.places} 个归一化层被换成所比较的归一化层，或被移除",
+        )
+    if subject.by == "insert":
+        return text(
+            "a network of your own, which has no norms: those that are compared were inserted "
+            f"after {subject.places} of its layers, ahead of their activations",
+            "您自己的网络，本身没有归一化层；所比较的归一化层插入在其中 "
+            f"{subject.places} 个层之后、激活函数之前",
+        )
+    return text("a network of your own", "您自己的网络")
+
+
 def named(model: str) -> str:
     """A network's name for a title."""
     return short(model) if is_spec(model) else model
 
 
-def described(model: str) -> Text:
+def described(model: str, subject: Subject) -> Text:
     """One line on a network."""
     if is_spec(model):
-        return text("a network of your own", "您自己的网络")
+        return _own(subject)
     chinese = {
         "plain": "普通深层网络：等宽的 3×3 卷积，没有捷径连接",
         "vgg": "仿 VGG：逐级加宽的 3×3 卷积与最大池化，一个全连接隐藏层",

@@ -26,6 +26,7 @@ from normkit.study.loading import loaded
 from normkit.study.optimizer import make_optimizer, set_rate
 from normkit.study.record import Point, Record, finite
 from normkit.study.spec import TrialSpec
+from normkit.study.surgery import with_norm
 from normkit.user_code import UserCodeError, is_spec
 
 EVALUATED_IMAGES = 256
@@ -123,8 +124,10 @@ def build(spec: TrialSpec, data: Dataset) -> nn.Module:
 def make_users(spec: TrialSpec, data: Dataset) -> Made:
     """The user's own network, its weights drawn from the trial's seed, and what it asked for.
 
+    Where the factory asks for no norm, surgery puts the trial's in.
+
     Raises:
-        UserCodeError: the factory cannot make it.
+        UserCodeError: the factory cannot make it, or the norm cannot be put in.
     """
     rival = rival_of(spec.norm)
     if rival is not None and rival.branch != "plain":
@@ -144,6 +147,9 @@ def make_users(spec: TrialSpec, data: Dataset) -> Made:
         with torch.no_grad():
             made.model.eval()(torch.zeros(2, data.channels, *data.image_size))
         made.model.train()
+    if not made.norms and spec.norm != GIVEN:
+        with restored():
+            made = with_norm(made, _norm(spec), torch.zeros(4, data.channels, *data.image_size))
     models.initialise_(made.model, spec.init, spec.gain)
     made.model.to(spec.device)
     return made

@@ -1,0 +1,61 @@
+"""What a surgery changed, written down as it is done, so that it can be taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class Journal:
+    """Changes of a model and how each is taken back; all of them go through here."""
+
+    def __init__(self) -> None:
+        self._back: list[Callable[[], None]] = []
+
+    def keep_values(self, tensors: Iterable[Tensor]) -> None:
+        """Remembers what tensors hold, for those that are to be as before whatever comes."""
+        kept = [(tensor, tensor.detach().clone()) for tensor in tensors]
+
+        def back() -> None:
+            with torch.no_grad():
+                for tensor, before in kept:
+                    tensor.copy_(before)
+
+        self._back.append(back)
+
+    def become(self, module: torch.nn.Module, cls: type) -> None:
+        """Gives a module another class."""
+        before = module.__class__
+        self._back.append(lambda: _set_class(module, before))
+        _set_class(module, cls)
+
+    def set(self, module: torch.nn.Module, name: str, value: object) -> None:
+        """Sets an attribute of a module: a parameter, a buffer, a child or any other."""
+        for slots in _slots(module):
+            if name in slots:
+                self._back.append(partial(slots.__setitem__, name, slots[name]))
+                slots[name] = value
+                return
+        self._back.append(lambda: delattr(module, name))
+        setattr(module, name, value)
+
+    def call(self, back: Callable[[], None]) -> None:
+        """Notes how a change that is about to be made elsewhere is taken back."""
+        self._back.append(back)
+
+    def undo(self) -> None:
+        """Takes back all changes, the last one first; after that there are none."""
+        while self._back:
+            self._back.pop()()
+
+
+def _set_class(module: torch.nn.Module, cls: type) -> None:
+    object.__setattr__(module, "__class__", cls)
+
+
+def _slots(module: torch.nn.Module) -> list[dict[str, Any]]:
+    return [module._parameters, module._buffers, module._modules, vars(module)]

@@ -1,0 +1,368 @@
+"""A norm's output that waits for what comes next, so that both can be computed in one call.
+
+A fused layer does not compute its output when it is called. It returns a tensor that knows its
+shape and waits. The sum and the activation that come next are then computed with it; whatever
+else is done with it, by any code at all, it is computed first. So what a model computes never
+depends on whether it still does what it did when it was watched: only its speed does.
+
+What could get past this raises: code that takes the tensor below Python sees one without data, and
+a gradient that arrives at it, rather than at what was computed for it, is an error.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, NoReturn, Protocol
+from weakref import WeakKeyDictionary, ref
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils._pytree import tree_map_only
+
+from normkit.functional import ACTIVATIONS, Activation
+from normkit.surgery.handing_on import DROPOUTS
+
+
+class Layer(Protocol):
+    """A fused layer, as what waits for it sees it."""
+
+    def compute(
+        self,
+        input: Tensor,  # noqa: A002
+        residual: Tensor | None,
+        act: Activation,
+        again: bool,
+    ) -> Tensor:
+        """`act(norm(input) + residual)`; `again` if it was computed before, for someone else."""
+
+
+SUMS = frozenset({Tensor.add, Tensor.add_, torch.add, Tensor.__iadd__, Tensor.__add__})
+IN_PLACE_SUMS = frozenset({Tensor.add_, Tensor.__iadd__})
+
+
+def _functions(ending: str) -> dict[Callable[..., Any], str]:
+    return {
+        function: name
+        for name in ACTIVATIONS
+        for home in (F, torch, Tensor)
+        if (function := getattr(home, name + ending, None)) is not None
+    }
+
+
+_IN_PLACE_ACTIVATIONS = _functions("_")
+ACTIVATION_OF: Mapping[Callable[..., Any], str] = MappingProxyType(
+    _functions("") | _IN_PLACE_ACTIVATIONS | {torch.prelu: "prelu", Tensor.prelu: "prelu"}
+)
+"""The functions that are an activation, and the name of each."""
+
+_SHAPE = frozenset(
+    {
+        Tensor.size,
+        Tensor.dim,
+        Tensor.numel,
+        Tensor.ndimension,
+        Tensor.__len__,
+        Tensor.is_floating_point,
+        torch.is_floating_point,
+        Tensor.shape.__get__,  # type: ignore[attr-defined]
+        Tensor.ndim.__get__,  # type: ignore[attr-defined]
+        Tensor.device.__get__,
+        Tensor.dtype.__get__,  # type: ignore[attr-defined]
+        Tensor.is_cuda.__get__,  # type: ignore[attr-defined]
+        Tensor.layout.__get__,  # type: ignore[attr-defined]
+    }
+)
+"""What can be told of a tensor before it is computed."""
+
+
+class Pending(Tensor):
+    """The output of a fused layer, before it is known what it is to end with."""
+
+    _work: Work
+
+    @staticmethod
+    def of(work: Work) -> Pending:
+        """A tensor with the shape of what `work` computes, and without data."""
+        x = work.input
+        gradient = torch.is_grad_enabled() and work.differentiable
+        pending: Pending = torch.Tensor._make_wrapper_subclass(
+            Pending,
+            x.shape,
+            strides=x.stride(),
+            dtype=x.dtype,
+            device=x.device,
+            requires_grad=gradient,
+        )
+        pending._work = work
+        if gradient:
+            with torch._C.DisableTorchFunctionSubclass():
+                pending.register_hook(_got_past)  # type: ignore[no-untyped-call]
+        return pending
+
+    @classmethod
+    def __torch_function__(
+        cls,
+        function: Callable[..., Any],
+        types: Any,
+        arguments: tuple[Any, ...] = (),
+        options: dict[str, Any] | None = None,
+    ) -> Any:
+        options = options or {}
+        if function in _SHAPE:
+            with torch._C.DisableTorchFunctionSubclass():
+                return function(*arguments, **options)
+        if function in DROPOUTS and options.get("training") is False:
+            return arguments[0]
+        if function in SUMS:
+            ended = _sum(function, arguments, options)
+        elif function in ACTIVATION_OF:
+            ended = _activation(function, arguments, options)
+        else:
+            ended = None
+        if ended is not None:
+            return ended
+        arguments, options = tree_map_only(Pending, Pending.value, (arguments, options))
+        return function(*arguments, **options)
+
+    @classmethod
+    def __torch_dispatch__(cls, function: Any, *_: object) -> NoReturn:
+        raise RuntimeError(
+            f"{function} was given the output of a layer that fuse_ fused, in a way that PyTorch "
+            "does not show to Python, before the output was computed. Undo the surgery, or leave "
+            "this layer out of it: fuse_(..., where=...)."
+        )
+
+    def value(self) -> Tensor:
+        """The tensor itself, computed now unless it is known."""
+        return self._work.value()
+
+
+class Work:
+    """What a fused layer was called with, and what it has come to.
+
+    Args:
+        layer: that was called.
+        input: its input.
+        sums: whether a sum is to be computed with it.
+        acts: whether an activation is.
+        residual: what was added.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_called_with",
+        "_gradient",
+        "_value",
+        "acts",
+        "computed",
+        "input",
+        "layer",
+        "residual",
+        "sums",
+    )
+
+    def __init__(
+        self,
+        layer: Layer,
+        input: Tensor,  # noqa: A002
+        sums: bool,
+        acts: bool,
+        residual: Tensor | None = None,
+    ) -> None:
+        _let_earlier_count(layer, self)
+        self.layer, self.input, self.residual = layer, input, residual
+        self.sums, self.acts = sums, acts
+        self.computed = False
+        """Whether the layer ran: once, it counts the batch; again, it must not."""
+        self._value: Tensor | None = None
+        self._gradient = torch.is_grad_enabled()
+        self._called_with = self._now()
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether a gradient can go through what it computes."""
+        tensors = (self.input, self.residual, *self.layer.parameters())  # type: ignore[attr-defined]
+        return any(tensor is not None and tensor.requires_grad for tensor in tensors)
+
+    @property
+    def waits(self) -> bool:
+        """Whether what comes next can still be computed with it, in the same mode of autograd."""
+        return self._value is None and self._gradient is torch.is_grad_enabled()
+
+    def value(self) -> Tensor:
+        """Without an activation; what is done in place with it, later calls see."""
+        if self._value is None:
+            self._value = self.end(None)
+        return self._value
+
+    def settle(self, value: Tensor) -> Tensor:
+        """From now on it is this tensor."""
+        self._value = value
+        return value
+
+    def _now(self) -> list[object]:
+        """All that the output depends on, as it is now."""
+        parameters = self.layer._parameters.values()  # type: ignore[attr-defined]
+        tensors = (self.input, self.residual, *parameters)
+        return [
+            self.layer.training,  # type: ignore[attr-defined]
+            *((id(tensor), _version(tensor)) for tensor in tensors),
+        ]
+
+    def end(self, act: Activation) -> Tensor:
+        """What the layer computes, ending with an activation."""
+        if self._now() != self._called_with:
+            self.computed = True
+            raise RuntimeError(
+                "what a fused layer was called with, what is added to its output, its parameters "
+                "or its mode were changed before the output was used. Undo the surgery, or leave "
+                "this layer out of it: fuse_(..., where=...)."
+            )
+        again, self.computed = self.computed, True
+        with torch.set_grad_enabled(self._gradient):
+            return self.layer.compute(self.input, self.residual, act, again)
+
+    def plus(self, residual: Tensor) -> Work:
+        """The same with something added."""
+        # Of the two only one counts the batch: the new one, unless this one has.
+        computed, self.computed = self.computed, True
+        work = Work(self.layer, self.input, sums=False, acts=self.acts, residual=residual)
+        work.computed = computed
+        return work
+
+    def __del__(self) -> None:
+        # Nobody used the output, but the layer was called: running statistics move all the same.
+        if not self.computed and self.layer.training:  # type: ignore[attr-defined]
+            # Statistics are of the input alone.
+            self._gradient, self.residual = False, None
+            self._called_with[2] = self._now()[2]
+            self.end(None)
+
+
+def _let_earlier_count(layer: Layer, work: Work) -> None:
+    """Computes what a layer was called with before: running statistics move in the order of calls.
+
+    What is computed later than that of a later call would weigh more than it should.
+    """
+    if not layer.training:  # type: ignore[attr-defined]
+        return
+    waiting = vars(_local).setdefault("waiting", WeakKeyDictionary())
+    earlier = waiting.get(layer)
+    if earlier is not None and (before := earlier()) is not None and not before.computed:
+        before.value()
+    waiting[layer] = ref(work)
+
+
+def _sum(
+    function: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]
+) -> Tensor | None:
+    if len(arguments) != 2 or options:
+        return None
+    left, right = arguments
+    if not isinstance(left, Tensor) or not isinstance(right, Tensor):
+        return None
+    in_place = function in IN_PLACE_SUMS
+    if _expects_sum(left):
+        pending, residual = left, right
+    elif not in_place and _expects_sum(right):
+        pending, residual = right, left
+    else:
+        return None
+    assert isinstance(pending, Pending)
+    if isinstance(residual, Pending):
+        residual = residual.value()
+    x = pending._work.input
+    if residual.shape != x.shape or residual.dtype != x.dtype or residual.device != x.device:
+        return None
+    work = pending._work.plus(residual)
+    if not work.acts:
+        value = work.value()
+        return pending._work.settle(value) if in_place else value
+    if in_place:
+        pending._work = work
+        return pending
+    return Pending.of(work)
+
+
+def _expects_sum(tensor: Tensor) -> bool:
+    return isinstance(tensor, Pending) and tensor._work.sums and tensor._work.waits
+
+
+def _activation(
+    function: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]
+) -> Tensor | None:
+    pending = arguments[0] if arguments else options.get("input")
+    if not isinstance(pending, Pending) or not (pending._work.acts and pending._work.waits):
+        return None
+    if "out" in options:
+        return None
+    rest = {name: value for name, value in options.items() if name not in ("input", "inplace")}
+    value = pending._work.end(_act(function, arguments[1:], rest))
+    if options.get("inplace") or function in _IN_PLACE_ACTIVATIONS:
+        pending._work.settle(value)
+    return value
+
+
+def _act(
+    function: Callable[..., Any], further: tuple[Any, ...], options: dict[str, Any]
+) -> Activation:
+    """The activation as layers take it."""
+    name = ACTIVATION_OF[function]
+    plain = ACTIVATIONS.get(name, torch.prelu)  # Which has a parameter, and so is no name.
+    if name == "leaky_relu" and not further and set(options) == {"negative_slope"}:
+        return torch.nn.LeakyReLU(options["negative_slope"])
+    if name == "hardtanh" and not further and options == {"min_val": 0.0, "max_val": 6.0}:
+        return "relu6"  # As torch.nn.ReLU6 calls it.
+    defaults = _DEFAULTS.get(name, {})
+    if not further and all(defaults.get(key) == value for key, value in options.items()):
+        return name
+    return lambda y: plain(y, *further, **options)
+
+
+_DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "leaky_relu": {"negative_slope": 0.01},
+        "gelu": {"approximate": "none"},
+        "elu": {"alpha": 1.0},
+        "celu": {"alpha": 1.0},
+        "hardtanh": {"min_val": -1.0, "max_val": 1.0},
+        "softplus": {"beta": 1, "threshold": 20},
+    }
+)
+"""Options of activations that mean nothing where they are as here."""
+
+
+def _version(tensor: Tensor | None) -> int | None:
+    return None if tensor is None or tensor.is_inference() else tensor._version
+
+
+def _got_past(_: Tensor) -> NoReturn:
+    raise RuntimeError(
+        "a gradient arrived at the output of a layer that fuse_ fused, past what was computed for "
+        "it: a torch.autograd.Function, or reentrant checkpointing, took it. Undo the surgery, or "
+        "leave this layer out of it: fuse_(..., where=...)."
+    )
+
+
+_local = threading.local()
+
+
+def act_of_call() -> Activation:
+    """The activation that the fused layer which runs in this thread is to end with."""
+    return getattr(_local, "act", None)
+
+
+class acting:  # noqa: N801
+    """Lets the fused layer that is called inside end with an activation."""
+
+    def __init__(self, act: Activation) -> None:
+        self.act = act
+
+    def __enter__(self) -> None:
+        _local.act = self.act
+
+    def __exit__(self, *_: object) -> None:
+        _local.act = None
