@@ -2,11 +2,11 @@
 
     python benchmarks/fuse.py [--network resnet50] [--rounds 15] [--write]
 
-The networks are those of torchvision, with its modules, its order of calls and its in-place
-activations, over PyTorch's own layers. Nothing but the one call of `fuse_` differs between the two
-arms: both start from the same weights, see the same batches and run in turns in one process, and
-the ratio of their seconds is taken round by round. The losses are told, which must agree as well as
-those of two runs do whose weights differ by a rounding.
+The networks are written like torchvision's, with its modules, its order of calls and its in-place
+activations, over PyTorch's own layers (`zoo/plain`). Nothing but the one call of `fuse_` differs
+between the two arms: both start from the same weights, see the same batches and run in turns in one
+process, and the ratio of their seconds is taken round by round. The losses are told, which must
+agree as well as those of two runs do whose weights differ by a rounding.
 """
 
 from __future__ import annotations

@@ -330,7 +330,8 @@ def surgery(kept: Mapping[str, Any]) -> str:
         if not found["eligible"]:
             return "–"
         undone = "" if found["exact_undo"] else ", not undone"
-        return f"{found['done']}/{found['eligible']}, {small(found['difference'])}{undone}"
+        difference = small(found["difference"]) if found["difference"] else "0"
+        return f"{found['done']}/{found['eligible']}, {difference}{undone}"
 
     def total(verb: str) -> str:
         found = [row["verbs"][verb] for row in kept["rows"]]

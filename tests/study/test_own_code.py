@@ -169,7 +169,7 @@ class TestANetworkThatTakesNone:
         assert [row["norm"] for row in rows] == ["none", "group"]
         [verdict] = [v for v in result.verdicts() if v["id"] == "identity"]
         assert (verdict["norm"], verdict["outcome"]) == ("group", "supported")
-        assert "the 3 norms that it has were swapped" in document["model"]["description"]["en"]
+        assert "3 norms that it has were swapped" in document["model"]["description"]["en"]
         assert document["title"]["en"].startswith("What normalization does for the nets.py:given n")
 
     def test_and_has_no_norms_gets_them_before_its_activations(

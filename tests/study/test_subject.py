@@ -125,10 +125,10 @@ def test_one_whose_norms_are_put_in_by_surgery_tells_so(
     subject = look({"none": answer, "batch": answer})
     assert (subject.by, subject.places, subject.given) == (by, 3, False)
     told = described("nets.py:make", subject)
-    assert {"swap": "the 3 norms that it has were swapped", "insert": "inserted after 3 of"}[
-        by
-    ] in told["en"]
-    assert "3" in told["zh"]
+    expected = {"swap": "3 norms that it has were swapped", "insert": "inserted after 3 of"}
+    assert expected[by] in told["en"]
+    assert told["en"].endswith("; 3 others, over other axes, are in all arms alike")
+    assert told["zh"].count("3") == 2
 
 
 def test_every_network_has_words_in_both_languages(full_plan: Plan) -> None:

@@ -71,7 +71,7 @@ def test_it_is_the_same_for_the_same_generator() -> None:
 def test_it_is_taken_back_exactly(remember: Callable[..., Differences]) -> None:
     model, x = nn.Sequential(net(), nn.Dropout()), images()
     model[0][0].eval()
-    differences = remember(model, generators=False)
+    differences = remember(model)
     surgery = nk.lsuv_(model, x)
     assert {each.partition(" ")[0] for each in differences()} == {
         f"0.{index}.{name}" for index in (0, 2, 5) for name in ("weight", "bias")

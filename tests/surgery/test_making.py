@@ -155,3 +155,20 @@ def test_names_and_functions_are_accepted() -> None:
 def test_what_names_no_layer_is_refused(norm: Any, error: type[Exception], told: str) -> None:
     with pytest.raises(error, match=told):
         check_norm("a verb", norm)
+
+
+def test_a_function_s_norm_of_pytorch_is_flagged_where_it_would_erase() -> None:
+    model = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.BatchNorm2d(4))
+    surgery = nk.swap_(
+        model,
+        lambda channels, dims=2: nn.GroupNorm(channels, channels),
+        example=torch.randn(4, 4, 3, 3),
+    )
+    assert surgery.sites[0].done is None
+    assert "which 'group' would erase" in str(surgery.sites[0].refused)
+
+
+def test_a_function_s_norm_of_pytorch_cancels_a_bias_too() -> None:
+    model = nn.Sequential(nn.Conv2d(2, 4, 1), nn.ReLU())
+    nk.insert_(model, lambda channels, dims=2: nn.BatchNorm2d(channels), torch.randn(4, 2, 3, 3))
+    assert model[0].bias is None

@@ -50,9 +50,9 @@ def test_other_layers_are_none(other: nn.Module) -> None:
     assert layer_class(other) is None or isinstance(other, nk.nn.Identity)
 
 
-def test_local_response_norm_of_pytorch_is_a_norm_without_a_twin() -> None:
+def test_local_response_norm_of_pytorch_has_a_twin_too() -> None:
     assert is_norm(nn.LocalResponseNorm(2))
-    assert layer_class(nn.LocalResponseNorm(2)) is None
+    assert layer_class(nn.LocalResponseNorm(2)) is nk.nn.LocalResponseNorm
 
 
 def test_what_a_surgery_has_added_does_not_count() -> None:

@@ -335,3 +335,29 @@ def test_a_channels_last_output_stays_channels_last(
 def test_an_input_that_is_no_plain_tensor_does_not_wait(layer: nn.Module, x: Tensor) -> None:
     assert type(layer(nn.Parameter(x))) is Tensor
     assert isinstance(layer(layer(x)), Pending)
+
+
+def test_an_output_that_nobody_used_and_that_cannot_be_computed_is_an_error_at_the_next_call() -> (
+    None
+):
+    class Dropping(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm, self.drops = nn.BatchNorm2d(2), False
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.norm(x)
+            if self.drops:
+                x.mul_(2)
+                return x
+            return torch.relu(y)
+
+    model, x = Dropping(), torch.randn(4, 2, 3, 3)
+    nk.fuse_(model, x)
+    model.drops = True
+    model(x.clone())
+    model.drops = False
+    with pytest.raises(RuntimeError, match="were changed before the output was used"):
+        model(x)
+    model(x)
+    assert int(model.norm.num_batches_tracked) == 1

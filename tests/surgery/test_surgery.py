@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -105,6 +106,9 @@ def test_several_are_undone_in_the_reverse_of_their_order(
         lambda m, x: nk.unfreeze_(m),
         lambda m, x: nk.recalibrate_(m, [x]),
         lambda m, x: nk.lsuv_(m, x),
+        lambda m, x: nk.fuse_(m, x),
+        lambda m, x: nk.fold_(m.eval(), x),
+        nk.flow,
     ],
     ids=[
         "insert_",
@@ -116,6 +120,9 @@ def test_several_are_undone_in_the_reverse_of_their_order(
         "unfreeze_",
         "recalibrate_",
         "lsuv_",
+        "fuse_",
+        "fold_",
+        "flow",
     ],
 )
 @pytest.mark.parametrize(
@@ -134,3 +141,54 @@ def test_every_verb_refuses_what_it_would_miss_the_inside_of(
     model = wrap(nn.Sequential(nn.Conv2d(2, 3, 1), nn.BatchNorm2d(3)))
     with pytest.raises(TypeError, match=fix):
         verb(model, torch.randn(4, 2, 3, 3))
+
+
+def test_surgeries_are_undone_in_the_reverse_of_their_order() -> None:
+    model, x = nn.Sequential(nn.Conv2d(2, 3, 1), nn.BatchNorm2d(3)).eval(), torch.randn(4, 2, 3, 3)
+    before = model(x)
+    first = nk.swap_(model, "group", data=[x])
+    second = nk.fuse_(model, x)
+    between = model(x)
+    with pytest.raises(RuntimeError, match="since this swap_ came a fuse_ on the same model: undo"):
+        first.undo()
+    assert torch.equal(model(x), between)
+    second.undo()
+    first.undo()
+    assert torch.equal(model(x), before)
+
+
+def test_those_on_different_parts_are_not_in_one_another_s_way() -> None:
+    parts = [nn.Sequential(nn.Conv2d(2, 2, 1), nn.BatchNorm2d(2)).eval() for _ in range(2)]
+    x = torch.randn(4, 2, 3, 3)
+    model = nn.Sequential(*parts).eval()
+    before = model(x)
+    first, second = (nk.fold_(part, x) for part in parts)
+    first.undo()
+    second.undo()
+    assert torch.equal(model(x), before)
+
+
+def test_one_on_the_whole_comes_before_one_on_a_part() -> None:
+    part, x = nn.Sequential(nn.Conv2d(2, 2, 1), nn.BatchNorm2d(2)).eval(), torch.randn(4, 2, 3, 3)
+    model = nn.Sequential(part).eval()
+    inner = nk.fold_(part, x)
+    nk.recalibrate_(model, [x])
+    with pytest.raises(RuntimeError, match="since this fold_ came a recalibrate_"):
+        inner.undo()
+
+
+@pytest.mark.parametrize("example", [None, (torch.zeros(1),), {"x": 1}])
+def test_an_example_is_one_tensor(example: Any) -> None:
+    with pytest.raises(TypeError, match=r"one tensor x, which the model is called with .* got a"):
+        nk.fuse_(nn.Sequential(nn.BatchNorm2d(2)), example)
+
+
+@pytest.mark.parametrize("verb", [nk.swap_, nk.insert_], ids=["swap_", "insert_"])
+def test_a_loader_that_shuffles_leaves_the_generators(verb: Callable[..., Surgery]) -> None:
+    data = torch.utils.data.DataLoader(torch.randn(8, 2, 3, 3), batch_size=4, shuffle=True)
+    model = nn.Sequential(
+        nn.Conv2d(2, 4, 1), *([nn.BatchNorm2d(4)] * (verb is nk.swap_)), nn.ReLU()
+    )
+    before = torch.get_rng_state()
+    verb(model, "group", example=torch.randn(4, 2, 3, 3, generator=torch.Generator()), data=data)
+    assert torch.equal(torch.get_rng_state(), before)

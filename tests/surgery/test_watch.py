@@ -17,7 +17,6 @@ from torch.nn.modules import module as torch_module
 
 import normkit as nk
 from normkit.surgery.dataflow import INPUT, OUTSIDE
-from normkit.surgery.watch import watched
 
 
 class Model(nn.Module):
@@ -229,18 +228,6 @@ def test_of_what_lends_its_shape_nothing_is_read(x: Tensor) -> None:
     assert [call.what for call in seen.readers(seen.calls[0])] == ["flatten"]
 
 
-def test_each_call_is_handed_over_when_it_is_over(x: Tensor) -> None:
-    handed: list[tuple[str, Any]] = []
-    model = Model(in_place_sum, conv=conv())
-    # As numbers, of which the watch sees nothing: the next call changes the tensor.
-    watched(model, x, lambda call, y: handed.append((call.what, y.numpy().copy())))
-    with torch.no_grad():
-        y = model.conv(x)
-    assert [what for what, _ in handed if what != "numpy"] == ["Conv2d", "add_", "relu"]
-    expected = [y, y + x, torch.relu(y + x)]
-    torch.testing.assert_close([torch.from_numpy(each) for _, each in handed], expected)
-
-
 def test_what_a_model_catches_does_not_end_the_watch(x: Tensor) -> None:
     def way(self: Any, x: Tensor) -> Tensor:
         try:
@@ -301,12 +288,6 @@ def test_all_is_as_before_also_where_the_model_raises(raises: bool, x: Tensor) -
     assert torch.equal(x, original)
     assert torch.is_grad_enabled()
     assert not torch.overrides._get_current_function_mode_stack()
-
-
-def test_nothing_asks_for_a_gradient(x: Tensor) -> None:
-    asks: list[bool] = []
-    watched(nn.Sequential(conv()), x, lambda _, y: asks.append(y.requires_grad))
-    assert asks == [False]
 
 
 def test_a_model_under_surgery_can_be_watched(x: Tensor) -> None:

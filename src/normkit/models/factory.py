@@ -22,8 +22,9 @@ class Made:
 
     Attributes:
         model: the network.
-        norms: how many norm layers the factory asked for while it made the network; None where it
-            takes no `norm`.
+        norms: how many norm layers the factory asked for while it made the network, or at how many
+            places surgery changed them in what it made; None where it takes no `norm`, and nothing
+            was done.
         by: what made the norms those that were wanted: the factory, or surgery on what it made.
     """
 

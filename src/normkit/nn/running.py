@@ -65,6 +65,13 @@ class RunningStatistics(torch.nn.Module):
         if self.num_batches_tracked is not None:
             self.num_batches_tracked.zero_()
 
+    def new_pool(self) -> Pool | None:
+        """One that counts batches as this layer does; None where it keeps no statistics."""
+        like = self._kept
+        if like is None:
+            return None
+        return Pool(like, self._joins_batches, self._covariance_groups)
+
     def _track_(self, moments: Moments) -> None:
         if self._pool is not None:
             self._pool.add_(moments)
@@ -189,14 +196,14 @@ def accumulate(model: torch.nn.Module) -> Iterator[None]:
                 "name in normkit.nn."
             )
     layers = [module for module in model.modules() if isinstance(module, RunningStatistics)]
-    kept = [(layer, like) for layer in layers if (like := layer._kept) is not None]
+    kept = [(layer, pool) for layer in layers if (pool := layer.new_pool()) is not None]
     if any(layer._pool is not None for layer, _ in kept):
         raise RuntimeError(
             "accumulate is around all the micro-batches of one optimizer step; this model is "
             "already inside one. Leave that one first."
         )
-    for layer, like in kept:
-        layer._pool = Pool(like, layer._joins_batches, layer._covariance_groups)
+    for layer, new in kept:
+        layer._pool = new
     try:
         yield
     except BaseException:
@@ -223,11 +230,11 @@ def uncounted(layer: torch.nn.Module) -> Iterator[None]:
     >>> layer.num_batches_tracked
     tensor(0)
     """
-    like = layer._kept if isinstance(layer, RunningStatistics) else None
-    if not isinstance(layer, RunningStatistics) or like is None:
+    aside = layer.new_pool() if isinstance(layer, RunningStatistics) else None
+    if not isinstance(layer, RunningStatistics) or aside is None:
         yield
         return
-    before, layer._pool = layer._pool, Pool(like, layer._joins_batches, layer._covariance_groups)
+    before, layer._pool = layer._pool, aside
     try:
         yield
     finally:

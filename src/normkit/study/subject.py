@@ -35,6 +35,8 @@ class Subject:
     """What puts the norms in: its factory, or surgery that swaps or inserts them."""
     places: int = 0
     """At how many places surgery does."""
+    others: int = 0
+    """How many other norms there are, which all arms have."""
 
     @property
     def given(self) -> bool:
@@ -112,8 +114,15 @@ def _examine_users(
         else:
             left_out.append(_unbuildable(norm, answer.reason))
     by = str(first.probes["by"])
+    others = int(first.probes["norms"]) if by != "factory" else 0
     return Subject(
-        ("none", *kept), tuple(left_out), parameters, frozenset(), by=by, places=int(asked)
+        ("none", *kept),
+        tuple(left_out),
+        parameters,
+        frozenset(),
+        by=by,
+        places=int(asked),
+        others=others,
     )
 
 
@@ -215,20 +224,28 @@ def _titled(claim: str) -> str:
 
 
 def _own(subject: Subject) -> Text:
+    if subject.by == "factory":
+        return text("a network of your own", "您自己的网络")
     if subject.by == "swap":
-        return text(
-            f"a network of your own, in which the {subject.places} norms that it has were swapped "
-            "for those that are compared, or removed",
-            f"您自己的网络；其中原有的 {subject.places} 个归一化层被换成所比较的归一化层，或被移除",
+        english = (
+            f"a network of your own, in which {subject.places} norms that it has were swapped for "
+            "those that are compared, or removed"
         )
-    if subject.by == "insert":
-        return text(
-            "a network of your own, which has no norms: those that are compared were inserted "
-            f"after {subject.places} of its layers, ahead of their activations",
-            "您自己的网络，本身没有归一化层；所比较的归一化层插入在其中 "
-            f"{subject.places} 个层之后、激活函数之前",
+        chinese = (
+            f"您自己的网络；其中原有的 {subject.places} 个归一化层被换成所比较的归一化层，或被移除"
         )
-    return text("a network of your own", "您自己的网络")
+    else:
+        english = (
+            "a network of your own: the norms that are compared were inserted after "
+            f"{subject.places} of its layers, ahead of their activations"
+        )
+        chinese = (
+            f"您自己的网络；所比较的归一化层插入在其中 {subject.places} 个层之后、激活函数之前"
+        )
+    if subject.others:
+        english += f"; {subject.others} others, over other axes, are in all arms alike"
+        chinese += f"；另外 {subject.others} 个归一化层（沿其他轴）在各组中保持不变"
+    return text(english, chinese)
 
 
 def named(model: str) -> str:

@@ -9,6 +9,8 @@ from torch import Tensor
 
 from normkit.models import Made, Norm
 from normkit.surgery import Surgery, insert_, remove_, swap_
+from normkit.surgery.operation import check_model
+from normkit.surgery.passes import run
 from normkit.user_code import UserCodeError, raised
 
 
@@ -16,8 +18,8 @@ def with_norm(made: Made, norm: Norm, images: Tensor) -> Made:
     """Gives a finished network the norm of an arm, or none.
 
     In a network with norms over channels these are what differs between arms: they are swapped, or
-    removed and the layers before them given biases. In one without, norms are inserted between its
-    convolutions and their activations. All arms differ at the same places and nowhere else.
+    removed, and the layers before them then given biases. In one without, norms are inserted
+    between its convolutions and their activations. All arms differ at the same places.
 
     Args:
         made: the network, which is changed in place, its weights drawn already.
@@ -32,13 +34,8 @@ def with_norm(made: Made, norm: Norm, images: Tensor) -> Made:
         UserCodeError: the norm cannot stand at one of the places, or the network raises.
     """
     model = made.model
-    try:
-        trial = swap_(model, "batch", example=images)
-    except Exception as error:
-        raise UserCodeError(
-            f"the network could not do a batch of images of shape {tuple(images.shape)}: "
-            f"{raised(error)}"
-        ) from error
+    _try(model, images)
+    trial = swap_(model, "batch", example=images)
     swapped = bool(trial.done)
     if not swapped:
         trial.undo()
@@ -52,6 +49,17 @@ def with_norm(made: Made, norm: Norm, images: Tensor) -> Made:
         site = surgery.refused[0]
         raise UserCodeError(f"it cannot stand at {site.name!r} of the network: {site.refused}")
     return replace(made, norms=len(places), by="swap" if swapped else "insert")
+
+
+def _try(model: torch.nn.Module, images: Tensor) -> None:
+    try:
+        check_model("a study", model)
+        run(model, images)
+    except Exception as error:
+        raise UserCodeError(
+            f"the network could not do a batch of images of shape {tuple(images.shape)}: "
+            f"{raised(error)}"
+        ) from error
 
 
 def _operate(

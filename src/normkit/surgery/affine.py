@@ -7,7 +7,8 @@ from torch import Tensor
 
 from normkit.surgery.norms import METHODS, layer_class
 
-_WITH_RUNNING_STATISTICS = {"batch", "sync_batch", "ghost_batch", "batch_renorm", "frozen_batch"}
+SAME_IN_EVALUATION = ("batch", "sync_batch", "ghost_batch", "batch_renorm", "frozen_batch")
+"""Methods that do the same in evaluation, with the same running statistics, γ and β."""
 
 
 def fixed_affine(module: torch.nn.Module) -> tuple[Tensor, Tensor] | str:
@@ -29,7 +30,7 @@ def fixed_affine(module: torch.nn.Module) -> tuple[Tensor, Tensor] | str:
     if cls is None:
         return f"{name} has a forward pass of its own"
     method = METHODS.get(cls)
-    keeps = method is not None and method.name in _WITH_RUNNING_STATISTICS
+    keeps = method is not None and method.name in SAME_IN_EVALUATION
     keeps = keeps or isinstance(module, torch.nn.modules.instancenorm._InstanceNorm)
     mean, variance = getattr(module, "running_mean", None), getattr(module, "running_var", None)
     tracks = getattr(module, "track_running_stats", True)

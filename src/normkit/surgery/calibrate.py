@@ -108,9 +108,9 @@ class Fit:
         if self.settled:
             return
         if isinstance(norm, RunningStatistics):
-            if (like := norm._kept) is None:
+            self.pool = self.pool or norm.new_pool()
+            if self.pool is None:
                 return
-            self.pool = self.pool or Pool(like, norm._joins_batches, norm._covariance_groups)
             norm._pool, norm.training = self.pool, True
             try:
                 # Not as the model calls it: hooks, this fit's own among them, are not for it.

@@ -18,7 +18,7 @@ from normkit.surgery.inserted import Normalised
 from normkit.surgery.journal import Journal
 from normkit.surgery.linear import LINEAR, is_plain, scaled_inputs, scaled_outputs
 from normkit.surgery.operation import operation
-from normkit.surgery.optimizers import Optimizers, mend_
+from normkit.surgery.optimizers import Optimizers, as_list, mend_
 from normkit.surgery.passes import outputs_at
 from normkit.surgery.seam import Folded, Seam
 from normkit.surgery.sites import (
@@ -75,6 +75,7 @@ def fold_(
     ['0.weight', '0.bias']
     >>> surgery.undo()
     """
+    optimizers = as_list(optimizers)
     with operation("fold_", model) as journal:
         if model.training:
             raise ValueError(

@@ -16,7 +16,7 @@ from normkit.surgery.surgery import Site, Surgery, Where
 class Frozen(Derived):
     """Added to the class of a norm with running statistics: it is in evaluation mode for good."""
 
-    prefix = "Frozen"
+    prefix = "Fixed"
 
     @property
     def training(self) -> bool:
@@ -32,7 +32,8 @@ def freeze_(model: torch.nn.Module, *, affine: bool = True, where: Where | None 
     """Freezes norms with running statistics: they normalise with these in training too.
 
     Neither batches nor `model.train()` change that: a frozen layer is in evaluation mode whatever
-    it is told. Its place, names and `state_dict` stay as they are.
+    it is told. Its place, names and `state_dict` stay as they are, and `unfreeze_` lets it train
+    again; `swap_(model, "frozen_batch")` makes it a layer that has no other mode.
 
     Args:
         model: changed in place.

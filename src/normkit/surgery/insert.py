@@ -19,7 +19,7 @@ from normkit.surgery.inserted import Normalised
 from normkit.surgery.journal import Journal
 from normkit.surgery.linear import LINEAR
 from normkit.surgery.making import Norm, check_norm, maps_of, new_norm
-from normkit.surgery.norms import METHODS, is_norm
+from normkit.surgery.norms import METHODS, is_norm, layer_class
 from normkit.surgery.operation import operation
 from normkit.surgery.optimizers import Optimizers, as_list, mend_, no_longer_held
 from normkit.surgery.passes import outputs_at
@@ -55,7 +55,7 @@ def insert_(
         data: batches, `x` or `(x, y)`. With them the norms start such that the model computes in
             evaluation what it did before: γ and β undo the normalization on these batches, exactly
             for methods over the batch, as well as they can for others. Without, they start as
-            they are made.
+            they are made. All are held in memory.
         optimizers: those that hold the model's parameters, one or several; new parameters join the
             group of their layer's weight.
         options: for `nk.make`, such as `num_groups`: the next smaller one that is legal where it
@@ -81,7 +81,6 @@ def insert_(
     >>> surgery.undo()
     """
     check_norm("insert_", norm)
-    batches = None if data is None else as_batches("insert_", data)
     optimizers = as_list(optimizers)
     with operation("insert_", model) as journal:
         seen = flow(model, example)
@@ -99,7 +98,8 @@ def insert_(
             else:
                 told[layer] = _insert(model, layer, made, journal, optimizers)
                 norms[layer] = made
-        if batches is not None:
+        if data is not None:
+            batches = as_batches("insert_", data)
             fits = [Fit(layer, made) for layer, made in norms.items()]
             calibrate_("insert_", model, fits, plain, batches)
             told |= {fit.source: f"{told[fit.source]}; {fit.told}" for fit in fits}
@@ -210,7 +210,7 @@ def _insert(
     told = f"{type(made).__name__} after it"
     replaced: dict[Parameter, Parameter | None] = {}
     bias = layer._parameters.get("bias")
-    method = METHODS.get(type(made))
+    method = METHODS.get(layer_class(made) or type(made))
     cancels = method is not None and method.standardises in ("batch", "instance")
     weight = layer._parameters.get("weight")
     if cancels and bias is not None and _ends_with_its_bias(layer):

@@ -9,12 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from normkit.surgery.order import Turn
+
 
 class Journal:
     """Changes of a model and how each is taken back; all of them go through here."""
 
     def __init__(self) -> None:
         self._back: list[Callable[[], None]] = []
+        self._met: list[object] = []
+        self._turn: Turn | None = None
 
     def keep_values(self, tensors: Iterable[Tensor]) -> None:
         """Remembers what tensors hold, for those that are to be as before whatever comes."""
@@ -43,14 +47,36 @@ class Journal:
         self._back.append(lambda: delattr(module, name))
         setattr(module, name, value)
 
+    def is_first(self, what: object) -> bool:
+        """Whether this is the first time that it is asked about something."""
+        first = all(what is not each for each in self._met)
+        self._met.append(what)
+        return first
+
     def call(self, back: Callable[[], None]) -> None:
         """Notes how a change that is about to be made elsewhere is taken back."""
         self._back.append(back)
+
+    def close(self, verb: str, model: torch.nn.Module) -> None:
+        """Ends a surgery, which has its place in the order of those on the model from now on."""
+        self._turn = Turn(verb, model)
+
+    def check_last(self) -> None:
+        """Refuses to be undone while a later surgery stands.
+
+        Raises:
+            RuntimeError: part of the model has had another one since.
+        """
+        if self._turn is not None:
+            self._turn.check_last()
 
     def undo(self) -> None:
         """Takes back all changes, the last one first; after that there are none."""
         while self._back:
             self._back.pop()()
+        if self._turn is not None:
+            self._turn.end()
+            self._turn = None
 
 
 def _set_class(module: torch.nn.Module, cls: type) -> None:

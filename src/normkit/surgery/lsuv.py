@@ -20,7 +20,8 @@ def lsuv_(model: torch.nn.Module, example: Tensor, **options: Any) -> Surgery:
 
     The rival of a norm: weights are drawn orthogonal and scaled, layer by layer in the order in
     which the model calls them, until the layer's output has a variance of 1 on the batch. Biases
-    are set to 0. It belongs before training.
+    are set to 0. It belongs before training. Random numbers are drawn from torch's generator as it
+    is, which is afterwards as before: with another seed there come other weights.
 
     Args:
         model: changed in place: its weights and biases alone.

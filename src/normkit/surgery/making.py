@@ -14,7 +14,7 @@ from normkit.nn.catalogue import catalogue, make
 from normkit.nn.method import Method
 from normkit.surgery.dataflow import Call
 from normkit.surgery.groups import legal_counts, legal_groups
-from normkit.surgery.norms import METHODS
+from normkit.surgery.norms import METHODS, layer_class
 
 Norm = str | Callable[..., torch.nn.Module]
 """A key of the catalogue, or a function `norm(channels, dims=2)` that makes a layer."""
@@ -92,7 +92,7 @@ def new_norm(
         made = make(norm, maps.channels, maps.dims, **options)
     else:
         made = norm(maps.channels, dims=maps.dims, **options)
-    reason = _degenerate(METHODS.get(type(made)), made, maps)
+    reason = _degenerate(METHODS.get(layer_class(made) or type(made)), made, maps)
     if reason is not None:
         return reason
     parameter = next((p for p in like.parameters() if p.is_floating_point()), None)

@@ -41,6 +41,7 @@ _OURS: dict[type, type] = {
     torch.nn.GroupNorm: nn.GroupNorm,
     torch.nn.LayerNorm: nn.LayerNorm,
     torch.nn.RMSNorm: nn.RMSNorm,
+    torch.nn.LocalResponseNorm: nn.LocalResponseNorm,
 }
 """PyTorch's class → normkit's, which takes the same and has the same attributes."""
 

@@ -6,14 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor
 
+from normkit.seeding import restored
 from normkit.surgery.journal import Journal
+from normkit.surgery.values import Values
 
 
 @contextmanager
 def operation(verb: str, model: torch.nn.Module, values: bool = True) -> Iterator[Journal]:
     """Around all that a verb does; after an exception the model is as before.
+
+    Random number generators are as before in any case.
 
     Args:
         verb: its name, for errors.
@@ -26,12 +29,18 @@ def operation(verb: str, model: torch.nn.Module, values: bool = True) -> Iterato
     """
     check_model(verb, model)
     journal = Journal()
-    if values:
-        journal.keep_values(_tensors(model))
+    held = Values(model) if values else None
+    device = next((tensor.device.type for tensor in model.parameters()), "cpu")
     try:
+        if held is not None:
+            journal.call(held.give_back)
         # Parameters that are made in inference mode could never be trained.
-        with torch.inference_mode(False):
+        with restored(device), torch.inference_mode(False):
             yield journal
+        if held is not None:
+            held.leave()
+            journal.call(held.follow)
+        journal.close(verb, model)
     except BaseException:
         journal.undo()
         raise
@@ -58,6 +67,10 @@ def check_model(verb: str, model: torch.nn.Module) -> None:
             )
 
 
+_SHARDED = ("FullyShardedDataParallel", "FSDPModule")
+"""Classes that would take long to import, by their names."""
+
+
 def _fix(module: torch.nn.Module) -> str | None:
     if isinstance(module, torch._dynamo.OptimizedModule) or module._compiled_call_impl is not None:
         return (
@@ -69,12 +82,10 @@ def _fix(module: torch.nn.Module) -> str | None:
             "It keeps a list of the parameters that it was made with: give model.module, and wrap "
             "it again afterwards."
         )
+    if any(cls.__name__ in _SHARDED for cls in type(module).__mro__):
+        return "Its parameters are in parts elsewhere: shard it after the surgery."
     if isinstance(module, torch.nn.DataParallel):
         return "Give model.module, and wrap it again afterwards."
     if isinstance(module, torch.jit.ScriptModule):
         return "A script cannot be changed: give the model that it was made from."
     return None
-
-
-def _tensors(model: torch.nn.Module) -> list[Tensor]:
-    return [*model.parameters(), *model.buffers()]

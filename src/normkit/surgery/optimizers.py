@@ -45,13 +45,14 @@ def mend_(
             optimizer.state.pop(parameter, None)
         for group in optimizer.param_groups:
             held = set(group["params"])
-            kept: list[Parameter] = []
+            # Two that were one parameter's each may be replaced by the same.
+            kept: dict[Parameter, None] = {}
             for parameter in group["params"]:
                 new = replaced.get(parameter, parameter)
                 if new is not parameter:
                     optimizer.state.pop(parameter, None)
-                if new is not None and all(new is not each for each in kept):
-                    kept.append(new)
+                if new is not None:
+                    kept[new] = None
             joined = [new for new, beside in (added or {}).items() if beside in held]
             # In place: a scheduler, or the user, may hold the list.
             group["params"][:] = [*kept, *joined]
@@ -82,8 +83,14 @@ def as_list(optimizers: Optimizers) -> list[Optimizer]:
 
 
 def _note(optimizer: Optimizer, journal: Journal) -> None:
+    """Remembers groups and state, the first time that a surgery comes to an optimizer."""
+    if not journal.is_first(optimizer):
+        return
     groups = [(group["params"], list(group["params"])) for group in optimizer.param_groups]
-    state: dict[Any, Any] = dict(optimizer.state)
+    state: dict[Any, Any] = {key: dict(value) for key, value in optimizer.state.items()}
+    journal.keep_values(
+        value for kept in state.values() for value in kept.values() if isinstance(value, Tensor)
+    )
 
     def back() -> None:
         for parameters, before in groups:

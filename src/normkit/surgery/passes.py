@@ -30,6 +30,7 @@ def run(
         around: what the call runs in.
         evaluates: whether it runs in evaluation mode, whatever mode it is in.
     """
+    example = trackable(example)
     with (
         restored(example.device.type),
         unchanged(model),
@@ -39,7 +40,7 @@ def run(
         if evaluates:
             model.eval()
         with around():
-            return model(trackable(example))
+            return model(example)
 
 
 def trackable(example: Tensor) -> Tensor:
@@ -50,6 +51,12 @@ def trackable(example: Tensor) -> Tensor:
     >>> trackable(example).is_inference()
     False
     """
+    if not isinstance(example, Tensor):
+        raise TypeError(
+            "an example is one tensor x, which the model is called with as model(x); got a "
+            f"{type(example).__name__}. For a model that takes more, write a module whose forward "
+            "takes x and calls it."
+        )
     if not example.is_inference():
         return example
     with torch.inference_mode(False):

@@ -172,6 +172,7 @@ class Work:
         acts: bool,
         residual: Tensor | None = None,
     ) -> None:
+        self.computed = True  # Until it is one that waits.
         _let_earlier_count(layer, self)
         self.layer, self.input, self.residual = layer, input, residual
         self.sums, self.acts = sums, acts
@@ -239,7 +240,15 @@ class Work:
             # Statistics are of the input alone.
             self._gradient, self.residual = False, None
             self._called_with[2] = self._now()[2]
-            self.end(None)
+            try:
+                self.end(None)
+            except RuntimeError as error:
+                # Nothing can be raised from here; the layer's next call does.
+                _failed[self.layer] = error
+
+
+_failed: WeakKeyDictionary[Any, RuntimeError] = WeakKeyDictionary()
+"""Layers whose output nobody used, and could not be computed any more."""
 
 
 def _let_earlier_count(layer: Layer, work: Work) -> None:
@@ -247,6 +256,8 @@ def _let_earlier_count(layer: Layer, work: Work) -> None:
 
     What is computed later than that of a later call would weigh more than it should.
     """
+    if (error := _failed.pop(layer, None)) is not None:
+        raise error
     if not layer.training:  # type: ignore[attr-defined]
         return
     waiting = vars(_local).setdefault("waiting", WeakKeyDictionary())

@@ -118,10 +118,10 @@ def _pools(
                     if not hasattr(layer, "act"):
                         journal.set(layer, "act", None)
                 assert isinstance(layer, RunningStatistics)
-                like = layer._kept
-                assert like is not None
-                pools[layer] = Pool(like, layer._joins_batches, layer._covariance_groups)
-                journal.set(layer, "_pool", pools[layer])
+                pool = layer.new_pool()
+                assert pool is not None
+                pools[layer] = pool
+                journal.set(layer, "_pool", pool)
                 layer.training = True
                 handles.append(layer.register_forward_pre_hook(count))
             for x in inputs("recalibrate_", data, model):

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
 from normkit.surgery.derived import Derived
 from normkit.surgery.handing_on import CONVERSIONS, DROPOUTS
@@ -84,12 +85,9 @@ class Marked(Tensor):
                 handed_on = function(*arguments, **(options or {}))
             if handed_on is marked:
                 return marked
-        raise RuntimeError(
-            "a layer and its norm were folded into one, and now something else reads what is "
-            f"between them ({getattr(function, '__name__', function)}), which did not happen when "
-            "the model was watched: the result would be wrong. Undo the surgery, and leave this "
-            "norm out of it: fold_(..., where=...)."
-        )
+        seams = [each._seam for each in tree_leaves((arguments, options)) if type(each) is Marked]
+        what = getattr(function, "__name__", function)
+        raise seams[0].broken(f"something else reads what is between them ({what})")
 
 
 _GRAD = frozenset({Tensor.grad.__get__})  # type: ignore[union-attr]

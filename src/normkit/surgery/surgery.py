@@ -73,10 +73,11 @@ class Surgery:
         Surgeries on one model are undone in the reverse of their order.
 
         Raises:
-            RuntimeError: it was undone already.
+            RuntimeError: it was undone already, or there was another surgery since.
         """
         if self._journal is None:
             raise RuntimeError(f"this {self.verb} was undone already. Nothing was changed.")
+        self._journal.check_last()
         journal, self._journal = self._journal, None
         journal.undo()
 

@@ -11,6 +11,7 @@ from torch.nn import Parameter
 
 from normkit.nn import Activated, LayerNorm, RMSNorm
 from normkit.nn.catalogue import catalogue
+from normkit.surgery.affine import SAME_IN_EVALUATION
 from normkit.surgery.batches import Data, as_batches, inputs
 from normkit.surgery.calibrate import Fit, calibrate_
 from normkit.surgery.comparison import at, largest
@@ -25,9 +26,6 @@ from normkit.surgery.sites import called_norms, changed_already, class_name, nam
 from normkit.surgery.states import LayerState, state_of
 from normkit.surgery.surgery import Site, Surgery, Where
 from normkit.surgery.watch import flow
-
-_SAME_IN_EVALUATION = ("batch", "sync_batch", "ghost_batch", "batch_renorm", "frozen_batch")
-"""Methods that do the same with the same running statistics, γ and β."""
 
 
 def swap_(
@@ -57,7 +55,7 @@ def swap_(
         model: changed in place.
         norm: a key of `nk.catalogue()`, or a function `norm(channels, dims=2)`.
         example: what the model is called with, one `x`; None takes the first batch of `data`.
-        data: batches to calibrate on, `x` or `(x, y)`; gone through once.
+        data: batches to calibrate on, `x` or `(x, y)`; all are held in memory.
         where: chooses norms by name and layer; None takes all.
         optimizers: those that hold the model's parameters, one or several. What they remember of
             parameters that were fitted is forgotten. New parameters join the group of γ and β, or
@@ -86,9 +84,9 @@ def swap_(
     >>> surgery.undo()
     """
     check_norm("swap_", norm)
-    batches = None if data is None else as_batches("swap_", data)
     optimizers = as_list(optimizers)
     with operation("swap_", model) as journal:
+        batches = None if data is None else as_batches("swap_", data)
         example = _example(example, batches, model)
         seen, names = flow(model, example), names_of(model)
         norms = called_norms(seen, names, where)
@@ -187,7 +185,7 @@ def _means_the_same(layer: torch.nn.Module, made: torch.nn.Module) -> bool:
             return False
     first, second = (method.name for method in methods if method is not None)
     keep = all(isinstance(each._buffers.get("running_var"), Tensor) for each in (layer, made))
-    if keep and first in _SAME_IN_EVALUATION and second in _SAME_IN_EVALUATION:
+    if keep and first in SAME_IN_EVALUATION and second in SAME_IN_EVALUATION:
         return True
     options = set(catalogue()[second].options).difference(_CARRIED, ("bias",))
     return first == second and all(

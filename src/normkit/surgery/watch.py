@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from torch.utils._pytree import tree_leaves
 
 from normkit.surgery.dataflow import INPUT, OUTSIDE, Call, Flow
 from normkit.surgery.norms import is_norm
+from normkit.surgery.operation import check_model
 from normkit.surgery.passes import run, trackable
 from normkit.surgery.shapes import SHAPED_AS
 
@@ -25,7 +27,6 @@ _LAYERS = (
 )
 """Classes whose subclasses are one call too, whatever their own `forward` does."""
 
-Seen = Callable[[Call, Any], None]
 
 _plainly = torch._C.DisableTorchFunctionSubclass
 """Inside, a tensor of a class of its own is looked at without its noticing."""
@@ -45,6 +46,7 @@ def flow(model: torch.nn.Module, example: Tensor) -> Flow:
         example: what it is called with, one `x`.
 
     Raises:
+        TypeError: a model that is compiled or wrapped, or an example that is no tensor.
         Exception: whatever the model raises.
 
     >>> import normkit as nk
@@ -64,13 +66,9 @@ def flow(model: torch.nn.Module, example: Tensor) -> Flow:
     1  add_ (in place)  –             0, input  (1, 3, 2, 2)  2
     2  relu             –             1         (1, 3, 2, 2)  output
     """
-    return watched(model, example)
-
-
-def watched(model: torch.nn.Module, example: Tensor, seen: Seen | None = None) -> Flow:
-    """As `flow`; `seen` is handed each call and what it returned, as soon as it is over."""
+    check_model("flow", model)
     example = trackable(example)
-    watch = _Watch(model, example, seen)
+    watch = _Watch(model, example)
     with ExitStack() as stack:
         enter = torch_module.register_module_forward_pre_hook(watch.enter)
         stack.callback(enter.remove)
@@ -82,10 +80,9 @@ def watched(model: torch.nn.Module, example: Tensor, seen: Seen | None = None) -
 
 
 class _Watch(TorchFunctionMode):
-    def __init__(self, model: torch.nn.Module, example: Tensor, seen: Seen | None) -> None:
+    def __init__(self, model: torch.nn.Module, example: Tensor) -> None:
         super().__init__()
         self.names = {module: name for name, module in model.named_modules()}
-        self.seen = seen
         self.calls: list[Call] = []
         self.producers: dict[int, int] = {id(example): INPUT}
         # What is alive keeps its identity: an address is not given to another tensor.
@@ -175,15 +172,13 @@ class _Watch(TorchFunctionMode):
         for tensor in [*changed, *given]:
             self.producers[id(tensor)] = call.index
             self.alive.append(tensor)
-        if self.seen is not None:
-            self.seen(call, output)
 
     def flow(self, output: Any) -> Flow:
         """What was seen, given what the model returned."""
         outputs = {
             self.producers.get(id(leaf)) for leaf in tensors_of(output) if isinstance(leaf, Tensor)
         }
-        calls = [Call(**{**vars(call), "is_output": call.index in outputs}) for call in self.calls]
+        calls = [replace(call, is_output=call.index in outputs) for call in self.calls]
         return Flow(tuple(calls), self.names)
 
 
