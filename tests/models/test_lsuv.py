@@ -155,3 +155,10 @@ def test_the_weights_that_there_are_can_be_scaled_instead() -> None:
         torch.testing.assert_close(ratio, ratio[0, 0].expand_as(ratio))
     assert torch.equal(model[0].bias, bias)
     assert all(abs(layer.variance - 1) < 0.1 for layer in reached.values())
+
+
+def test_weights_in_half_precision_are_drawn_in_single() -> None:
+    model = nn.Sequential(nn.Linear(8, 6)).bfloat16()
+    reached = lsuv_(model, torch.randn(64, 8).bfloat16() * 5)
+    assert model[0].weight.dtype == torch.bfloat16
+    assert abs(reached["0"].variance - 1) < 0.1

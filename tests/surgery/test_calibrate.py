@@ -181,3 +181,20 @@ def test_hooks_do_not_see_what_the_fit_tries() -> None:
     # Watched once, compared before and after, and for a fit once as it was and once as it is.
     assert len(seen) <= 7
     assert all(y.isfinite().all() for y in seen)
+
+
+def test_an_empty_batch_does_not_count() -> None:
+    with_it, without = (nn.Sequential(nn.BatchNorm2d(4)).eval() for _ in range(2))
+    x = torch.randn(8, 4, 3, 3)
+    nk.swap_(with_it, "group", example=x, data=[x[:0], x, x[:0]])
+    nk.swap_(without, "group", example=x, data=[x])
+    assert torch.equal(with_it[0].weight, without[0].weight)
+    assert torch.equal(with_it[0].bias, without[0].bias)
+
+
+def test_a_batch_that_is_not_finite_is_refused_and_nothing_changed() -> None:
+    model, x = nn.Sequential(nn.BatchNorm2d(4)).eval(), torch.randn(8, 4, 3, 3)
+    with pytest.raises(ValueError, match="a batch has values in it that are not finite"):
+        nk.swap_(model, "group", data=[x, x * torch.nan])
+    assert type(model[0]) is nn.BatchNorm2d
+    assert torch.equal(model[0].weight, torch.ones(4))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isnan
 from typing import Any
 
 import pytest
@@ -72,7 +73,7 @@ def test_the_largest_difference_of_several_counts() -> None:
     after = [torch.tensor([1.0]), torch.tensor([30.0]), torch.tensor([1.0])]
     before = [torch.tensor([1.0]), torch.tensor([10.0]), torch.tensor([2.0])]
     assert largest(after, before) == 2.0
-    assert largest([], []) == 0.0
+    assert isnan(largest([], []))
 
 
 def test_outputs_of_other_shapes_or_numbers_are_an_error() -> None:
@@ -93,7 +94,9 @@ def test_a_layer_is_compared_over_all_its_calls() -> None:
 
 def test_a_surgery_that_changes_the_output_is_refused() -> None:
     check_close("verb_", 9e-4, torch.zeros(2))
-    for difference in (2e-3, NAN, INFINITE):
+    with pytest.raises(ValueError, match="finds no tensor in it: a list"):
+        check_close("verb_", largest([], []), [])
+    for difference in (2e-3, INFINITE):
         with pytest.raises(ValueError, match="verb_ leaves what a model computes as it is"):
             check_close("verb_", difference, torch.zeros(2))
 
@@ -102,3 +105,16 @@ def test_half_precision_is_allowed_its_rounding() -> None:
     check_close("verb_", 0.01, {"y": torch.zeros(2).half(), "n": torch.zeros(2).long()})
     with pytest.raises(ValueError, match="allowed: 2e-02"):
         check_close("verb_", 0.03, torch.zeros(2).half())
+
+
+def test_an_output_of_nothing_but_rounding_may_differ_by_that() -> None:
+    before, after = torch.tensor([1e-8, 0.0]), torch.tensor([0.0, 3e-8])
+    check_close("verb_", largest(after, before), before, after)
+    with pytest.raises(ValueError, match="verb_ leaves what a model computes as it is"):
+        check_close("verb_", largest(after + 1e-4, before), before, after + 1e-4)
+
+
+def test_what_multiplies_roundings_is_allowed_more() -> None:
+    check_close("verb_", 0.01, torch.zeros(2), rounding=lambda: 1e-3)
+    with pytest.raises(ValueError, match="allowed: 2e-02"):
+        check_close("verb_", 0.03, torch.zeros(2), rounding=lambda: 1e-3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -797,3 +798,41 @@ def test_layers_are_paired_by_dataflow_not_by_their_order_as_children() -> None:
     by_order.norm = nn.Identity()
     assert (by_order(x) - model(x)).abs().max() > 0.3
     check_folded(model, x, "folded into second, before it")
+
+
+def test_layers_that_are_copied_one_by_one_still_belong_together() -> None:
+    model, x = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)).eval(), torch.randn(2, 3, 4, 4)
+    nk.fold_(model, x)
+    copied = nn.Sequential(*(copy.deepcopy(layer) for layer in model))
+    assert torch.equal(copied(x), model(x))
+
+
+def test_outputs_are_found_in_objects_of_any_depth() -> None:
+    @dataclass(slots=True)
+    class Found:
+        inner: Any
+
+    class Telling(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.norm = nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)
+
+        def forward(self, x: Tensor) -> Found:
+            y = self.conv(x)
+            return Found([Found(y), self.norm(y)])
+
+    (site,) = nk.fold_(Telling().eval(), torch.randn(2, 3, 4, 4))
+    assert site.done is None
+
+
+def test_a_model_that_returns_no_tensor_is_refused() -> None:
+    class Naming(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
+
+        def forward(self, x: Tensor) -> str:
+            return str(float(self.layers(x).sum()))
+
+    with pytest.raises(ValueError, match="finds no tensor in it: a str"):
+        nk.fold_(Naming().eval(), torch.randn(2, 3, 4, 4))

@@ -299,3 +299,11 @@ def test_requires_grad_does_not_stop_statistics_and_a_freeze_does() -> None:
     before = digest(frozen)
     frozen(images())
     assert digest(frozen) == before
+
+
+def test_undone_the_parameters_that_are_there_by_then_are_trained() -> None:
+    model = nn.Sequential(nn.Conv2d(2, 3, 1), nn.BatchNorm2d(3))
+    surgery = nk.freeze_(model)
+    model.load_state_dict({k: v.clone() for k, v in model.state_dict().items()}, assign=True)
+    surgery.undo()
+    assert all(parameter.requires_grad for parameter in model.parameters())

@@ -778,13 +778,82 @@ def test_hooks_on_what_is_around_see_what_they_saw() -> None:
     torch.testing.assert_close(told[1], told[0])
 
 
-@pytest.mark.parametrize("place", ["before", "after"])
-def test_a_backward_hook_around_it_raises_or_sees_what_it_saw(place: str) -> None:
+@pytest.mark.parametrize("place", [0, 1], ids=["on what returns it", "on what takes it"])
+def test_a_backward_hook_around_it_sees_what_it_saw(place: int) -> None:
+    plain = randomised(
+        nn.Sequential(nn.Sequential(nn.Conv2d(3, 6, 1), nn.BatchNorm2d(6)), nn.ReLU())
+    ).double()
+    fused, x = copy.deepcopy(plain), example()
+    nk.fuse_(fused, x)
+    told: list[list[Tensor]] = []
+    for model in (plain, fused):
+        seen: list[Tensor] = []
+        told.append(seen)
+        model[place].register_full_backward_hook(lambda _, __, g, seen=seen: seen.append(g[0]))
+    check_same(plain, fused, x)
+    torch.testing.assert_close(told[1], told[0])
+
+
+def test_what_a_hook_around_it_keeps_can_be_differentiated_by() -> None:
     model = nn.Sequential(nn.Sequential(nn.Conv2d(3, 6, 1), nn.BatchNorm2d(6)), nn.ReLU())
-    nk.fuse_(model, example(torch.float32))
-    model[0 if place == "before" else 1].register_full_backward_hook(lambda *_: None)
-    with pytest.raises(RuntimeError, match="leave this layer out of it"):
-        run(model, example(torch.float32))
+    plain, x = copy.deepcopy(model), example(torch.float32)
+    nk.fuse_(model, x)
+    upstream, found = torch.randn(plain(x).shape), []
+    for each in (plain, model):
+        kept: list[Tensor] = []
+        each[0].register_forward_hook(lambda *arguments, kept=kept: kept.append(arguments[-1]))
+        found.append(torch.autograd.grad((each(x) * upstream).sum(), kept[0])[0])
+    torch.testing.assert_close(found[1], found[0])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda norm: norm.running_mean.add_(1),
+        lambda norm: setattr(norm, "running_mean", norm.running_mean + 1),
+        lambda norm: setattr(norm, "eps", 0.5),
+        lambda norm: setattr(norm.weight, "data", norm.weight.data * 2),
+    ],
+    ids=["a buffer", "another buffer", "an option", "a parameter's data"],
+)
+def test_a_change_of_the_layer_before_its_output_is_used_raises(change: Callable[..., Any]) -> None:
+    model, x = nn.Sequential(nn.BatchNorm2d(3), nn.ReLU()).eval(), example(torch.float32)
+    nk.fuse_(model, x)
+    y = model[0](x)
+    with torch.no_grad():
+        change(model[0])
+    with pytest.raises(RuntimeError, match="were changed before the output was used"):
+        model[1](y)
+
+
+def test_what_the_model_reads_of_a_layer_before_its_output_is_used_is_found_out() -> None:
+    class Reading(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = nn.BatchNorm2d(3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.norm(x + 5)
+            mean = self.norm.running_mean.clone()
+            return torch.relu(y) + mean[:, None, None]
+
+    model, x = Reading(), example(torch.float32)
+    with pytest.raises(ValueError, match="fuse_ leaves what a model computes as it is"):
+        nk.fuse_(model, x)
+    assert type(model.norm) is nn.BatchNorm2d
+
+
+def test_an_output_dropped_in_evaluation_counts_if_the_layer_was_called_in_training() -> None:
+    model, x = nn.Sequential(nn.BatchNorm2d(3), nn.ReLU()), example(torch.float32)
+    plain = copy.deepcopy(model)
+    nk.fuse_(model, x)
+    for each in (plain, model):
+        y = each[0](x)
+        each.eval()
+        del y
+    torch.testing.assert_close(model[0].running_mean, plain[0].running_mean)
+    assert not model[0].training
+    assert int(model[0].num_batches_tracked) == 1
 
 
 class Doubling(torch.autograd.Function):

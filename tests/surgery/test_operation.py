@@ -142,3 +142,12 @@ def test_a_surgery_in_inference_mode_leaves_parameters_that_can_be_trained(verb:
     assert not any(tensor.is_inference() for tensor in (*model.parameters(), *model.buffers()))
     y = model(example())
     y.backward(torch.randn_like(y))
+
+
+def test_a_lazy_model_is_refused_until_it_has_shapes() -> None:
+    model = nn.Sequential(nn.LazyConv2d(3, 1), nn.LazyBatchNorm2d(), nn.ReLU())
+    x = torch.randn(4, 2, 3, 3)
+    with pytest.raises(TypeError, match="call the model once before"):
+        nk.fuse_(model, x)
+    model(x)
+    assert nk.fuse_(model, x).sites[0].done == "norm + relu in one call"

@@ -11,6 +11,7 @@ from torch.nn import Parameter
 from torch.optim import SGD, Adam, Optimizer
 from torch.optim.lr_scheduler import StepLR
 
+import normkit as nk
 from normkit.surgery.journal import Journal
 from normkit.surgery.optimizers import as_list, mend_
 
@@ -146,3 +147,11 @@ def test_if_the_second_is_none_the_first_is_not_changed() -> None:
     with pytest.raises(TypeError):
         mend_([optimizer, "no optimizer"], {a: new}, Journal())  # type: ignore[list-item]
     assert optimizer.param_groups[0]["params"][0] is a
+
+
+def test_lbfgs_is_refused_with_the_fix() -> None:
+    model = nn.Sequential(nn.Conv2d(2, 3, 1), nn.ReLU())
+    optimizer = torch.optim.LBFGS(model.parameters())
+    with pytest.raises(TypeError, match=r"LBFGS keeps .* Make it anew after the surgery"):
+        nk.insert_(model, "batch", torch.randn(4, 2, 3, 3), optimizers=optimizer)
+    assert type(model[0]) is nn.Conv2d

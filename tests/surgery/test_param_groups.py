@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import parametrizations
 from torch.optim import SGD, AdamW
 
 import normkit as nk
@@ -91,3 +94,12 @@ def test_what_insert_adds_is_spared() -> None:
         ["0.weight"],
         ["0.norm.weight", "0.norm.bias"],
     ]
+
+
+@pytest.mark.parametrize("weight_norm", [parametrizations.weight_norm, nk.nn.weight_norm])
+def test_the_gains_of_a_weight_norm_are_spared(weight_norm: Any) -> None:
+    layer = nn.Conv2d(2, 3, 3, bias=False)
+    weight_norm(layer)
+    decayed, spared = nk.param_groups(layer, weight_decay=0.1)
+    assert [parameter.shape for parameter in spared["params"]] == [(3, 1, 1, 1)]
+    assert [parameter.shape for parameter in decayed["params"]] == [(3, 2, 3, 3)]

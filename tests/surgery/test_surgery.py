@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils.parametrizations import weight_norm
 
 import normkit as nk
 from normkit.surgery.journal import Journal
@@ -66,7 +68,7 @@ def test_undone_twice_it_raises_and_changes_nothing() -> None:
     done = nk.insert_(model, "batch", x)
     done.undo()
     again = nk.insert_(model, "group", x)
-    with pytest.raises(RuntimeError, match=r"this insert_ was undone already\. Nothing was chang"):
+    with pytest.raises(RuntimeError, match="this insert_ was undone already, by itself or"):
         done.undo()
     assert type(model[0].norm) is nk.nn.GroupNorm
     again.undo()
@@ -143,18 +145,46 @@ def test_every_verb_refuses_what_it_would_miss_the_inside_of(
         verb(model, torch.randn(4, 2, 3, 3))
 
 
-def test_surgeries_are_undone_in_the_reverse_of_their_order() -> None:
+def test_to_undo_one_is_to_undo_those_since() -> None:
     model, x = nn.Sequential(nn.Conv2d(2, 3, 1), nn.BatchNorm2d(3)).eval(), torch.randn(4, 2, 3, 3)
-    before = model(x)
-    first = nk.swap_(model, "group", data=[x])
-    second = nk.fuse_(model, x)
-    between = model(x)
-    with pytest.raises(RuntimeError, match="since this swap_ came a fuse_ on the same model: undo"):
-        first.undo()
-    assert torch.equal(model(x), between)
-    second.undo()
+    before, state = model(x), copy.deepcopy(model.state_dict())
+    first = nk.swap_(model, "batch_renorm", example=x)
+    nk.recalibrate_(model, [x])  # Whose handle nobody keeps.
+    third = nk.fold_(model, x)
     first.undo()
     assert torch.equal(model(x), before)
+    assert list(model.state_dict()) == list(state)
+    assert all(torch.equal(model.state_dict()[name], state[name]) for name in state)
+    with pytest.raises(RuntimeError, match="this fold_ was undone already, by itself or with one"):
+        third.undo()
+
+
+def test_one_on_the_whole_is_undone_with_one_on_a_part_before_it() -> None:
+    part, x = nn.Sequential(nn.Conv2d(2, 2, 1), nn.BatchNorm2d(2)).eval(), torch.randn(4, 2, 3, 3)
+    model = nn.Sequential(part).eval()
+    before = model(x)
+    inner = nk.swap_(part, "sync_batch", example=x)
+    nk.fold_(model, x)
+    inner.undo()
+    assert torch.equal(model(x), before)
+    assert type(part[1]) is nn.BatchNorm2d
+
+
+def test_nothing_is_undone_while_something_else_has_changed_a_layer() -> None:
+    model, x = nn.Sequential(nn.Conv2d(2, 3, 1), nn.ReLU()), torch.randn(4, 2, 3, 3)
+    before = copy.deepcopy(model.state_dict())
+    surgery = nk.insert_(model, "batch", x)
+    weight_norm(model[0])
+    with pytest.raises(RuntimeError, match="something else has made it a Parametrized"):
+        surgery.undo()
+    assert isinstance(model[0].norm, nk.nn.BatchNorm2d)
+    model[0].__class__ = type(model[0]).__bases__[0]
+    del model[0].parametrizations
+    model[0].register_parameter("weight", nn.Parameter(before["0.weight"].clone()))
+    surgery.undo()
+    assert torch.equal(
+        model(x), nn.functional.conv2d(x, before["0.weight"], before["0.bias"]).relu()
+    )
 
 
 def test_those_on_different_parts_are_not_in_one_another_s_way() -> None:
@@ -166,15 +196,6 @@ def test_those_on_different_parts_are_not_in_one_another_s_way() -> None:
     first.undo()
     second.undo()
     assert torch.equal(model(x), before)
-
-
-def test_one_on_the_whole_comes_before_one_on_a_part() -> None:
-    part, x = nn.Sequential(nn.Conv2d(2, 2, 1), nn.BatchNorm2d(2)).eval(), torch.randn(4, 2, 3, 3)
-    model = nn.Sequential(part).eval()
-    inner = nk.fold_(part, x)
-    nk.recalibrate_(model, [x])
-    with pytest.raises(RuntimeError, match="since this fold_ came a recalibrate_"):
-        inner.undo()
 
 
 @pytest.mark.parametrize("example", [None, (torch.zeros(1),), {"x": 1}])

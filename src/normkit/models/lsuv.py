@@ -87,8 +87,9 @@ def lsuv_(
                 "lsuv_: the model calls no convolution or linear layer. Give the network itself."
             )
         for layer in layers if orthogonal else ():
-            weight = torch.empty_like(_weight(layer))
-            _assign_(layer, init.orthogonal_(weight, generator=generator))
+            # In half precision there is no orthogonalisation.
+            weight = torch.empty_like(_weight(layer), dtype=_drawn_in(_weight(layer)))
+            _assign_(layer, init.orthogonal_(weight, generator=generator).to(_weight(layer).dtype))
             if isinstance(layer.bias, Tensor):
                 init.zeros_(layer.bias)
         return {
@@ -117,6 +118,10 @@ def _scale_(
             return Reached(variance, iterations)
         _assign_(layer, _weight(layer) / variance**0.5)
         iterations += 1
+
+
+def _drawn_in(weight: Tensor) -> torch.dtype:
+    return torch.promote_types(weight.dtype, torch.float32)
 
 
 def _weight(layer: torch.nn.Module) -> Tensor:

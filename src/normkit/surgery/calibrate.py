@@ -74,6 +74,13 @@ class Fit:
         if not self.wanted:
             return
         wanted = self.wanted.pop(0)
+        if wanted.numel() == 0:
+            return
+        if not bool(x.isfinite().all() and wanted.isfinite().all()):
+            raise ValueError(
+                "norms are calibrated on what they are called with, and a batch has values in it "
+                "that are not finite. Leave it out, or mend what makes them."
+            )
         self._count(x)
         if self.spread is None:
             self.spread = LeastSquares(has_slope=False, has_shift=True)

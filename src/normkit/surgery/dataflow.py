@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -66,7 +66,8 @@ class Flow:
     """
 
     calls: tuple[Call, ...]
-    _names: Mapping[torch.nn.Module, str] = field(default_factory=dict, repr=False)
+    _returned: tuple[tuple[torch.nn.Module, int], ...] = field(default=(), repr=False)
+    """Modules made of others, and the call whose tensor each returned."""
 
     def __len__(self) -> int:
         return len(self.calls)
@@ -97,6 +98,10 @@ class Flow:
     def sources(self, call: Call) -> list[Call | None]:
         """The calls whose tensors a call takes; None for the input and what no call made."""
         return [self.calls[source] if source >= 0 else None for source in call.takes]
+
+    def returned_by(self, call: Call) -> list[torch.nn.Module]:
+        """The modules made of others that returned what a call returned."""
+        return [module for module, source in self._returned if source == call.index]
 
     def calls_of(self, module: torch.nn.Module) -> list[Call]:
         """The calls of a layer, in their order."""

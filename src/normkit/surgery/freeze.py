@@ -93,7 +93,7 @@ def unfreeze_(model: torch.nn.Module, *, where: Where | None = None) -> Surgery:
             if not is_frozen(module) or (where is not None and not where(name, module)):
                 continue
             for parameter in vars(module)["fixed"]:
-                _ask(module.get_parameter(parameter), True, journal)
+                _ask(module, parameter, True, journal)
             journal.become(module, type(module).__bases__[1])
             journal.set(module, "training", model.training)
             sites.append(Site(name, class_name(module), type(module).__name__))
@@ -118,11 +118,11 @@ def _freeze(
     module: torch.nn.Module, affine: bool, journal: Journal, model: torch.nn.Module
 ) -> None:
     parameters = module.named_parameters(recurse=False) if affine else ()
-    trained = [(name, parameter) for name, parameter in parameters if parameter.requires_grad]
-    for _, parameter in trained:
-        _ask(parameter, False, journal)
+    trained = [name for name, parameter in parameters if parameter.requires_grad]
+    for name in trained:
+        _ask(module, name, False, journal)
     # What is to be trained again one day.
-    journal.set(module, "fixed", tuple(name for name, _ in trained))
+    journal.set(module, "fixed", tuple(trained))
     # Taken back last: by then the class has a mode again, which is to be the model's.
     before = vars(module)["training"]
     as_found = before == model.training
@@ -132,12 +132,16 @@ def _freeze(
     journal.become(module, derived(Frozen, type(module)))
 
 
-def _ask(parameter: Tensor, gradient: bool, journal: Journal) -> None:
-    asked, had = parameter.requires_grad, parameter.grad
+def _ask(module: torch.nn.Module, name: str, gradient: bool, journal: Journal) -> None:
+    """Lets a parameter ask for a gradient or not; what is there under its name when undone, too."""
+    parameter = module.get_parameter(name)
+    before, grad = parameter.requires_grad, parameter.grad
 
     def back() -> None:
-        parameter.requires_grad_(asked)
-        parameter.grad = had
+        now = module.get_parameter(name)
+        now.requires_grad_(before)
+        if now is parameter and now.grad is None:
+            now.grad = grad
 
     journal.call(back)
     parameter.requires_grad_(gradient)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from normkit.functional import Activation, finish
 from normkit.nn import Activated
-from normkit.surgery.comparison import largest, relative
+from normkit.surgery.comparison import check_close, largest, relative
 from normkit.surgery.dataflow import Flow
 from normkit.surgery.derived import derived
 from normkit.surgery.following import Following, activation_name, following
@@ -17,7 +17,7 @@ from normkit.surgery.fused import Fused, observed
 from normkit.surgery.journal import Journal
 from normkit.surgery.norms import layer_class
 from normkit.surgery.operation import operation
-from normkit.surgery.passes import run
+from normkit.surgery.passes import disturbed, run
 from normkit.surgery.sites import called_norms, changed_already, class_name, names_of
 from normkit.surgery.surgery import Site, Surgery, Where
 from normkit.surgery.watch import flow
@@ -46,6 +46,7 @@ def fuse_(model: torch.nn.Module, example: Tensor, *, where: Where | None = None
 
     Raises:
         TypeError: a model that is compiled, or wrapped for training on several devices.
+        ValueError: outputs that would differ by more than rounding.
         Exception: whatever the model raises. It is then as before.
 
     >>> import normkit as nk
@@ -78,7 +79,15 @@ def fuse_(model: torch.nn.Module, example: Tensor, *, where: Where | None = None
             )
             for plan in plans
         ]
-        return Surgery("fuse_", sites, journal, largest(after, before))
+        difference = largest(after, before)
+        check_close(
+            "fuse_",
+            difference,
+            before,
+            after,
+            rounding=lambda: largest(run(model, disturbed(example)), after),
+        )
+        return Surgery("fuse_", sites, journal, difference)
 
 
 @dataclass
@@ -91,6 +100,8 @@ class _Plan:
     """The layer of normkit's that it is to be; None where it is left alone."""
     follows: list[Following]
     """What follows each of its calls."""
+    around: list[torch.nn.Module]
+    """The modules made of others that return its output, and those that take it."""
     done: str | None = None
     refused: str | None = None
 
@@ -102,8 +113,12 @@ def _plans(model: torch.nn.Module, seen: Flow, where: Where | None) -> list[_Pla
     for call in seen:
         if call.module in chosen:
             module = call.module
-            plan = _Plan(names[module], module, layer_class(module), [])
-            plans.setdefault(module, plan).follows.append(following(seen, call, taken))
+            plan = _Plan(names[module], module, layer_class(module), [], [])
+            plan = plans.setdefault(module, plan)
+            plan.follows.append(following(seen, call, taken))
+            # Their hooks are to see, and to follow back, what there is.
+            takers = (reader.module for reader in seen.readers(call))
+            plan.around += [*seen.returned_by(call), *(each for each in takers if each is not None)]
     return list(plans.values())
 
 
@@ -132,6 +147,7 @@ def _fuse(plan: _Plan, journal: Journal) -> None:
         return
     journal.set(module, "sums", sums)
     journal.set(module, "acts", acts)
+    journal.set(module, "around", tuple(plan.around))
     journal.become(module, derived(Fused, cls))
     plan.done = _told(next(each for each in plan.follows if each.sum or each.act))
     plan.refused = next((each.reason for each in plan.follows if each.reason), None)

@@ -30,6 +30,8 @@ class Fused(Derived):
     """Whether a sum came after it when the model was watched."""
     acts: bool
     """Whether an activation did."""
+    around: tuple[torch.nn.Module, ...] = ()
+    """The modules made of others that return its output, and those that take it."""
 
     @property
     def act(self) -> Activation:
@@ -55,6 +57,7 @@ class Fused(Derived):
             and type(x) is Tensor
             and refused_context() is None
             and not _has_hooks(self)  # type: ignore[arg-type]
+            and not any(map(_has_hooks, self.around))
         )
 
     def compute(

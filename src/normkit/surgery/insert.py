@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 from torch.nn.modules.conv import _ConvNd
+from torch.nn.utils.parametrize import is_parametrized
 
 from normkit.surgery.batches import Data, as_batches
 from normkit.surgery.calibrate import Fit, calibrate_
@@ -136,6 +137,8 @@ def _refusal(seen: Flow, layer: torch.nn.Module, chosen: bool) -> str | None:
         return "it has one already"
     if (reason := changed_already(layer)) is not None:
         return reason
+    if is_parametrized(layer):
+        return "a parametrization is on it: insert the norm first, and put that on afterwards"
     if hasattr(layer, "norm"):
         return "it has an attribute named 'norm' already"
     readers = [reader for call in calls for reader in seen.readers(call)]

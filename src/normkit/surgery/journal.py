@@ -19,6 +19,8 @@ class Journal:
         self._back: list[Callable[[], None]] = []
         self._met: list[object] = []
         self._turn: Turn | None = None
+        self._classes: dict[torch.nn.Module, type] = {}
+        """As the surgery left them."""
 
     def keep_values(self, tensors: Iterable[Tensor]) -> None:
         """Remembers what tensors hold, for those that are to be as before whatever comes."""
@@ -35,6 +37,7 @@ class Journal:
         """Gives a module another class."""
         before = module.__class__
         self._back.append(lambda: _set_class(module, before))
+        self._classes[module] = cls
         _set_class(module, cls)
 
     def set(self, module: torch.nn.Module, name: str, value: object) -> None:
@@ -57,26 +60,40 @@ class Journal:
         """Notes how a change that is about to be made elsewhere is taken back."""
         self._back.append(back)
 
-    def close(self, verb: str, model: torch.nn.Module) -> None:
+    @property
+    def is_undone(self) -> bool:
+        """Whether the surgery that it is of has been taken back."""
+        return self._turn is None
+
+    def close(self, model: torch.nn.Module) -> None:
         """Ends a surgery, which has its place in the order of those on the model from now on."""
-        self._turn = Turn(verb, model)
-
-    def check_last(self) -> None:
-        """Refuses to be undone while a later surgery stands.
-
-        Raises:
-            RuntimeError: part of the model has had another one since.
-        """
-        if self._turn is not None:
-            self._turn.check_last()
+        self._turn = Turn(self, model)
 
     def undo(self) -> None:
-        """Takes back all changes, the last one first; after that there are none."""
+        """Takes back all changes, the last one first; after that there are none.
+
+        Those of later surgeries on the same layers are taken back before.
+
+        Raises:
+            RuntimeError: something else has changed the class of a layer since; nothing is undone
+                then, but for surgeries that came after that.
+        """
+        if self._turn is not None:
+            self._turn.undo_later()
+            self._check_classes()
+        self._classes.clear()
         while self._back:
             self._back.pop()()
-        if self._turn is not None:
-            self._turn.end()
-            self._turn = None
+        self._turn = None
+
+    def _check_classes(self) -> None:
+        for module, left in self._classes.items():
+            if type(module) is not left:
+                raise RuntimeError(
+                    f"this surgery made a layer a {left.__name__}, and since then something else "
+                    f"has made it a {type(module).__name__}, as a parametrization does. Take that "
+                    "back first."
+                )
 
 
 def _set_class(module: torch.nn.Module, cls: type) -> None:

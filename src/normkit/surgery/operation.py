@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from normkit.seeding import restored
 from normkit.surgery.journal import Journal
@@ -40,7 +41,7 @@ def operation(verb: str, model: torch.nn.Module, values: bool = True) -> Iterato
         if held is not None:
             held.leave()
             journal.call(held.follow)
-        journal.close(verb, model)
+        journal.close(model)
     except BaseException:
         journal.undo()
         raise
@@ -67,6 +68,11 @@ def check_model(verb: str, model: torch.nn.Module) -> None:
             )
 
 
+def _own_tensors(module: torch.nn.Module) -> list[object]:
+    return [*module._parameters.values(), *module._buffers.values()]
+
+
+_WITHOUT_SHAPE = (UninitializedParameter, UninitializedBuffer)
 _SHARDED = ("FullyShardedDataParallel", "FSDPModule")
 """Classes that would take long to import, by their names."""
 
@@ -77,6 +83,10 @@ def _fix(module: torch.nn.Module) -> str | None:
             "A graph that was compiled would not see the change: give the model that was compiled "
             "(model._orig_mod, or one that was not compiled in place), and compile it afterwards."
         )
+    if any(
+        isinstance(p, UninitializedParameter | UninitializedBuffer) for p in _own_tensors(module)
+    ):
+        return "Its shapes come with the first batch: call the model once before."
     if isinstance(module, torch.nn.parallel.DistributedDataParallel):
         return (
             "It keeps a list of the parameters that it was made with: give model.module, and wrap "

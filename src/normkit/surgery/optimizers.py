@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import Parameter
-from torch.optim import Optimizer
+from torch.optim import LBFGS, Optimizer
 
 from normkit.surgery.journal import Journal
 
@@ -70,7 +70,7 @@ def as_list(optimizers: Optimizers) -> list[Optimizer]:
     """The optimizers that were given.
 
     Raises:
-        TypeError: something that is no optimizer.
+        TypeError: something that is no optimizer, or one that keeps parameters in one row.
     """
     given = [optimizers] if isinstance(optimizers, Optimizer) else list(optimizers)
     for optimizer in given:
@@ -78,6 +78,11 @@ def as_list(optimizers: Optimizers) -> list[Optimizer]:
             raise TypeError(
                 "optimizers are one torch.optim.Optimizer or several; got a "
                 f"{type(optimizer).__name__}."
+            )
+        if isinstance(optimizer, LBFGS):
+            raise TypeError(
+                "LBFGS keeps what it knows of all parameters in one row, in which a surgery cannot "
+                "replace some. Make it anew after the surgery."
             )
     return given
 

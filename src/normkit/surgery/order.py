@@ -1,46 +1,41 @@
-"""Which surgeries a model has had, since they are undone in the reverse of their order."""
+"""The order of the surgeries on a model: to undo one is to undo those that came after it."""
 
 from __future__ import annotations
 
-from itertools import count
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary, ref
 
 import torch
 
-_number = count()
-_had: WeakKeyDictionary[torch.nn.Module, list[tuple[int, str]]] = WeakKeyDictionary()
-"""Module → the surgeries on models that it is part of, each by its number and its verb."""
+if TYPE_CHECKING:
+    from normkit.surgery.journal import Journal
+
+_had: WeakKeyDictionary[torch.nn.Module, list[ref[Turn]]] = WeakKeyDictionary()
+"""Module → the surgeries on models that it is part of, as long as somebody can undo them."""
 
 
 class Turn:
     """The place of one surgery in the order.
 
     Args:
-        verb: the name of the function.
+        journal: how it is undone.
         model: that it was done on.
     """
 
-    def __init__(self, verb: str, model: torch.nn.Module) -> None:
-        self.own = (next(_number), verb)
-        self.modules = list(model.modules())
-        for module in self.modules:
-            _had.setdefault(module, []).append(self.own)
+    def __init__(self, journal: Journal, model: torch.nn.Module) -> None:
+        self.later: list[Journal] = []
+        """Of those since, on any part of the model; who can undo this one can undo them."""
+        earlier: dict[Turn, None] = {}
+        for module in model.modules():
+            turns = _had.setdefault(module, [])
+            turns[:] = [turn for turn in turns if turn() is not None]
+            earlier |= dict.fromkeys(turn for each in turns if (turn := each()) is not None)
+            turns.append(ref(self))
+        for turn in earlier:
+            turn.later.append(journal)
 
-    def check_last(self) -> None:
-        """Refuses to undo a surgery while a later one stands.
-
-        Raises:
-            RuntimeError: part of the model has had another one since.
-        """
-        for module in self.modules:
-            number, verb = _had[module][-1]
-            if number != self.own[0]:
-                raise RuntimeError(
-                    "surgeries are undone in the reverse of their order; since this "
-                    f"{self.own[1]} came a {verb} on the same model: undo that one first."
-                )
-
-    def end(self) -> None:
-        """The surgery is undone."""
-        for module in self.modules:
-            _had[module].remove(self.own)
+    def undo_later(self) -> None:
+        """Undoes what came since, the last one first; what is undone already stays so."""
+        while self.later:
+            self.later[-1].undo()
+            self.later.pop()

@@ -5,8 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch.nn.utils.parametrizations import _WeightNorm
+from torch.nn.utils.parametrize import ParametrizationList
 
+from normkit.nn import WeightNorm
 from normkit.surgery.norms import is_norm
+
+_WEIGHT_NORMS = (_WeightNorm, WeightNorm)
 
 
 def param_groups(
@@ -45,6 +50,11 @@ def param_groups(
         for module in model.modules()
         if is_norm(module)
         for parameter in module.parameters()
+    } | {
+        module.original0
+        for module in model.modules()
+        # The gains of a weight norm, which are a norm's too.
+        if isinstance(module, ParametrizationList) and isinstance(module[0], _WEIGHT_NORMS)
     }
     decayed: list[torch.nn.Parameter] = []
     spared: list[torch.nn.Parameter] = []

@@ -206,21 +206,23 @@ class Work:
 
     def _now(self) -> list[object]:
         """All that the output depends on, as it is now."""
-        parameters = self.layer._parameters.values()  # type: ignore[attr-defined]
-        tensors = (self.input, self.residual, *parameters)
-        return [
-            self.layer.training,  # type: ignore[attr-defined]
-            *((id(tensor), _version(tensor)) for tensor in tensors),
-        ]
+        layer: Any = self.layer
+        options = (vars(layer).get(name) for name in _OPTIONS)
+        tensors = (self.input, self.residual, *layer._parameters.values())
+        # In training it is the batch that counts, and the first computation moves the buffers.
+        moved = layer.training and self.computed
+        buffers = () if moved else layer._buffers.values()
+        return [layer.training, *map(_state, tensors), *options, *map(_state, buffers)]
 
     def end(self, act: Activation) -> Tensor:
         """What the layer computes, ending with an activation."""
-        if self._now() != self._called_with:
+        now = self._now()
+        if now != self._called_with[: len(now)]:
             self.computed = True
             raise RuntimeError(
-                "what a fused layer was called with, what is added to its output, its parameters "
-                "or its mode were changed before the output was used. Undo the surgery, or leave "
-                "this layer out of it: fuse_(..., where=...)."
+                "what a fused layer was called with, what is added to its output, its parameters, "
+                "buffers, options or its mode were changed before the output was used. Undo the "
+                "surgery, or leave this layer out of it: fuse_(..., where=...)."
             )
         again, self.computed = self.computed, True
         with torch.set_grad_enabled(self._gradient):
@@ -234,14 +236,23 @@ class Work:
         work.computed = computed
         return work
 
+    def _end_in_training(self) -> None:
+        """As the layer was in when it was called; by now it may be in another mode."""
+        layer: Any = self.layer
+        now, layer.training = layer.training, True
+        try:
+            self.end(None)
+        finally:
+            layer.training = now
+
     def __del__(self) -> None:
         # Nobody used the output, but the layer was called: running statistics move all the same.
-        if not self.computed and self.layer.training:  # type: ignore[attr-defined]
+        if not self.computed and self._called_with[0]:
             # Statistics are of the input alone.
             self._gradient, self.residual = False, None
-            self._called_with[2] = self._now()[2]
+            self._called_with[2] = _state(None)
             try:
-                self.end(None)
+                self._end_in_training()
             except RuntimeError as error:
                 # Nothing can be raised from here; the layer's next call does.
                 _failed[self.layer] = error
@@ -346,8 +357,16 @@ _DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 """Options of activations that mean nothing where they are as here."""
 
 
-def _version(tensor: Tensor | None) -> int | None:
-    return None if tensor is None or tensor.is_inference() else tensor._version
+_OPTIONS = ("eps", "momentum", "track_running_stats", "num_groups")
+"""Attributes of layers on which the output, or what the batch does to them, depends."""
+
+
+def _state(tensor: Tensor | None) -> object:
+    """What changes when a tensor does, or another is in its place."""
+    if tensor is None:
+        return None
+    version = None if tensor.is_inference() else tensor._version
+    return id(tensor), tensor.data_ptr(), version
 
 
 def _got_past(_: Tensor) -> NoReturn:

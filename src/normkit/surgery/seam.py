@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from inspect import isgetsetdescriptor
+from itertools import count
 from typing import Any
 
 import torch
@@ -20,6 +21,8 @@ from torch.utils._pytree import tree_leaves
 from normkit.surgery.derived import Derived
 from normkit.surgery.handing_on import CONVERSIONS, DROPOUTS
 from normkit.surgery.shapes import RESHAPES, SHAPED_AS
+
+_number = count()
 
 
 class Seam:
@@ -34,6 +37,8 @@ class Seam:
 
     def __init__(self, norm: str, into: str, reshapes: bool) -> None:
         self.norm, self.into, self.reshapes = norm, into, reshapes
+        # Copies of the two layers, made one by one, still belong together.
+        self.number = next(_number)
 
     def broken(self, how: str) -> RuntimeError:
         """The error for a model that does something else than when it was watched."""
@@ -110,6 +115,7 @@ _SHAPE = frozenset(
         Tensor.is_neg,
         Tensor._is_view,
         Tensor.untyped_storage,
+        Tensor.element_size,
         *(
             member.__get__
             for name, member in vars(torch._C.TensorBase).items()
@@ -143,7 +149,7 @@ class Folded(Derived):
         if self.takes_from is not None:
             input = self._taken(input, self.takes_from)  # noqa: A001
         y: Tensor = super().forward(input, *further, **options)  # type: ignore[misc]
-        if self.hands_to is None or not _marks():
+        if self.hands_to is None or not _marks() or not isinstance(y, Tensor):
             return y
         marked = y.as_subclass(Marked)
         marked._seam, marked._first = self.hands_to, y.shape
@@ -151,10 +157,10 @@ class Folded(Derived):
 
     def _taken(self, x: Tensor, seam: Seam) -> Tensor:
         if not isinstance(x, Marked):
-            if _marks():
+            if _marks() and isinstance(x, Tensor):
                 raise seam.broken("the two are not called one after the other")
             return x
-        if x._seam is not seam:
+        if x._seam.number != seam.number:
             raise seam.broken("the second of them is given what another layer returned")
         before, now = x._first, x.shape
         if now[-1] != before[-1] if seam.reshapes else now != before:

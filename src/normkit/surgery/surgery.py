@@ -55,7 +55,7 @@ class Surgery:
         self.verb = verb
         self.sites = tuple(sites)
         self.difference = difference
-        self._journal: Journal | None = journal
+        self._journal = journal
 
     @property
     def done(self) -> tuple[Site, ...]:
@@ -70,16 +70,19 @@ class Surgery:
     def undo(self) -> None:
         """Takes the surgery back.
 
-        Surgeries on one model are undone in the reverse of their order.
+        Surgeries on the same layers that came after it are undone with it, since the model of
+        before had none of them.
 
         Raises:
-            RuntimeError: it was undone already, or there was another surgery since.
+            RuntimeError: it was undone already; or something else, such as a parametrization, has
+                changed the class of one of its layers since.
         """
-        if self._journal is None:
-            raise RuntimeError(f"this {self.verb} was undone already. Nothing was changed.")
-        self._journal.check_last()
-        journal, self._journal = self._journal, None
-        journal.undo()
+        if self._journal.is_undone:
+            raise RuntimeError(
+                f"this {self.verb} was undone already, by itself or with one before it. Nothing "
+                "was changed."
+            )
+        self._journal.undo()
 
     def __iter__(self) -> Iterator[Site]:
         return iter(self.sites)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
@@ -88,6 +88,7 @@ class _Watch(TorchFunctionMode):
         # What is alive keeps its identity: an address is not given to another tensor.
         self.alive: list[Tensor] = [example]
         self.outer: list[str] = []
+        self.returned: list[tuple[torch.nn.Module, int]] = []
         self.unit: tuple[torch.nn.Module, _Arguments] | None = None
         self.depth = 0
 
@@ -111,6 +112,8 @@ class _Watch(TorchFunctionMode):
         """After a module's `forward`."""
         if self.unit is None:
             self.outer.pop()
+            if isinstance(output, Tensor):
+                self.returned.append((module, self.producers.get(id(output), OUTSIDE)))
             return
         if self.depth:
             self.depth -= 1
@@ -179,7 +182,7 @@ class _Watch(TorchFunctionMode):
             self.producers.get(id(leaf)) for leaf in tensors_of(output) if isinstance(leaf, Tensor)
         }
         calls = [replace(call, is_output=call.index in outputs) for call in self.calls]
-        return Flow(tuple(calls), self.names)
+        return Flow(tuple(calls), tuple(self.returned))
 
 
 class _Arguments:
@@ -207,14 +210,21 @@ def _version(tensor: Tensor) -> int | None:
     return None if tensor.is_inference() else tensor._version
 
 
-def tensors_of(output: Any) -> Iterable[Tensor]:
-    """The tensors in what a model returned: a tensor, or a tuple, list, dictionary or object."""
-    leaves = tree_leaves(output)
-    for leaf in leaves:
-        if isinstance(leaf, Tensor):
-            yield leaf
-        elif hasattr(leaf, "__dict__") and not isinstance(leaf, type):
-            yield from (each for each in tree_leaves(vars(leaf)) if isinstance(each, Tensor))
+def tensors_of(output: Any) -> list[Tensor]:
+    """The tensors in what a model returned: a tensor, or containers and objects of any depth."""
+    found: list[Tensor] = []
+    waiting, met = [output], set[int]()
+    while waiting:
+        for leaf in tree_leaves(waiting.pop()):
+            if isinstance(leaf, Tensor):
+                found.append(leaf)
+            elif id(leaf) not in met and not isinstance(leaf, type | torch.nn.Module):
+                met.add(id(leaf))
+                slots = (vars(cls).get("__slots__", ()) for cls in type(leaf).__mro__)
+                names = [name for each in slots for name in ([each] if type(each) is str else each)]
+                waiting += [getattr(leaf, name, None) for name in names]
+                waiting += getattr(leaf, "__dict__", {}).values()
+    return found
 
 
 def _is_unit(module: torch.nn.Module) -> bool:
