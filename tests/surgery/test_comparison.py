@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from normkit.surgery.comparison import at, check_close, largest, relative
+from normkit.surgery.comparison import check_close, difference_at, largest, relative
 from normkit.surgery.passes import Outputs
 
 INFINITE, NAN = float("inf"), float("nan")
@@ -87,9 +87,9 @@ def test_a_layer_is_compared_over_all_its_calls() -> None:
     layer, other = nn.ReLU(), nn.Tanh()
     before = Outputs(None, {layer: [torch.ones(2), torch.ones(2)], other: [torch.ones(2)]})
     after = Outputs(None, {layer: [torch.ones(2), torch.full((2,), 1.5)], other: [torch.ones(3)]})
-    assert at(layer, after, before) == 0.5
-    assert at(other, after, before) is None
-    assert at(nn.ReLU(), after, before) is None
+    assert difference_at(layer, after, before) == 0.5
+    assert difference_at(other, after, before) is None
+    assert difference_at(nn.ReLU(), after, before) is None
 
 
 def test_a_surgery_that_changes_the_output_is_refused() -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
 import normkit as nk
-from normkit.surgery.linear import Weights, is_plain, scaled_inputs, scaled_outputs
+from normkit.surgery.linear import Weights, objection_to, scaled_inputs, scaled_outputs
 
 LAYERS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "Linear": (lambda: nn.Linear(4, 6), (3, 4)),
@@ -141,13 +141,13 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
 def test_weights_that_are_not_all_there_is_are_refused(
     make: Callable[[], nn.Module], reason: str
 ) -> None:
-    assert reason in str(is_plain(make()))
+    assert reason in str(objection_to(make()))
 
 
 @pytest.mark.parametrize(("make", "_"), LAYERS.values(), ids=LAYERS)
 def test_layers_of_pytorch_are_plain(make: Callable[[], nn.Module], _: object) -> None:
-    assert is_plain(make()) is None
+    assert objection_to(make()) is None
 
 
 def test_a_subclass_that_changes_nothing_is_plain() -> None:
-    assert is_plain(OnlyAName(4, 6, 1)) is None
+    assert objection_to(OnlyAName(4, 6, 1)) is None

@@ -13,17 +13,10 @@ from normkit.nn import Identity, LayerNorm, RMSNorm
 from normkit.nn.method import Method
 from normkit.probes.restore import unchanged
 from normkit.surgery import norms as surgery_norms
+from normkit.surgery.linear import CONVOLUTIONS_AND_LINEAR
 from normkit.surgery.norms import METHODS
 
-LINEAR = (
-    nn.Linear,
-    nn.Conv1d,
-    nn.Conv2d,
-    nn.Conv3d,
-    nn.ConvTranspose1d,
-    nn.ConvTranspose2d,
-    nn.ConvTranspose3d,
-)
+LINEAR = CONVOLUTIONS_AND_LINEAR
 NORMS = (MicroBatched, *surgery_norms.NORMS)
 _OVER_LAST_AXES = (nn.LayerNorm, nn.RMSNorm, LayerNorm, RMSNorm)
 

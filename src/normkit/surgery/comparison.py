@@ -59,7 +59,7 @@ def relative(after: Tensor, before: Tensor) -> float:
     return distance / scale if scale > 0 else distance
 
 
-def at(module: torch.nn.Module, after: Outputs, before: Outputs) -> float | None:
+def difference_at(module: torch.nn.Module, after: Outputs, before: Outputs) -> float | None:
     """The largest difference of what a layer returned in two passes; None where it cannot be told.
 
     Args:

@@ -10,13 +10,13 @@ from torch.nn import Parameter
 
 from normkit.nn import Activated
 from normkit.surgery.affine import fixed_affine
-from normkit.surgery.comparison import at, check_close, largest
+from normkit.surgery.comparison import check_close, difference_at, largest
 from normkit.surgery.dataflow import Flow
 from normkit.surgery.derived import derived
 from normkit.surgery.identity import become_identity
 from normkit.surgery.inserted import Normalised
 from normkit.surgery.journal import Journal
-from normkit.surgery.linear import LINEAR, is_plain, scaled_inputs, scaled_outputs
+from normkit.surgery.linear import LINEAR, objection_to, scaled_inputs, scaled_outputs
 from normkit.surgery.operation import operation
 from normkit.surgery.optimizers import Optimizers, as_list, mend_
 from normkit.surgery.passes import disturbed, outputs_at, run
@@ -104,7 +104,8 @@ def fold_(
         )
         for index, norm in enumerate(plans):
             if norm in folds:
-                sites[index] = sites[index].with_difference(at(witnesses[norm], after, before))
+                moved = difference_at(witnesses[norm], after, before)
+                sites[index] = sites[index].with_difference(moved)
         return Surgery("fold_", sites, journal, difference)
 
 
@@ -193,7 +194,7 @@ def _beside(
         first, second = (layer, norm) if before else (norm, layer)
         if _has_hooks(first) or second._forward_pre_hooks or second._backward_hooks:
             return f"a hook reads what is between {name} and it"
-        new = is_plain(layer) or compute(layer, *affine)
+        new = objection_to(layer) or compute(layer, *affine)
         if isinstance(new, str):
             return new
     return layers

@@ -12,7 +12,7 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from normkit.surgery.batches import Data, as_batches
 from normkit.surgery.calibrate import Fit, calibrate_
-from normkit.surgery.comparison import at, largest
+from normkit.surgery.comparison import largest
 from normkit.surgery.dataflow import Call, Flow
 from normkit.surgery.derived import derived
 from normkit.surgery.following import activation_name
@@ -24,9 +24,10 @@ from normkit.surgery.norms import METHODS, is_norm, layer_class
 from normkit.surgery.operation import operation
 from normkit.surgery.optimizers import Optimizers, as_list, mend_, no_longer_held
 from normkit.surgery.passes import outputs_at
-from normkit.surgery.sites import Names, changed_already, class_name, names_of
+from normkit.surgery.report import Report
+from normkit.surgery.sites import Names, changed_already, names_of
 from normkit.surgery.states import state_of
-from normkit.surgery.surgery import Site, Surgery, Where
+from normkit.surgery.surgery import Surgery, Where
 from normkit.surgery.watch import flow
 
 
@@ -87,35 +88,24 @@ def insert_(
         seen = flow(model, example)
         names = names_of(model)
         candidates = _candidates(seen, names, where)
-        classes = {layer: class_name(layer) for layer in candidates}
+        report = Report(candidates, names)
         before, plain = outputs_at(model, example, candidates), state_of(candidates)
-        told: dict[torch.nn.Module, str] = {}
-        refused: dict[torch.nn.Module, str] = {}
         norms: dict[torch.nn.Module, torch.nn.Module] = {}
         for layer in candidates:
             made = _refusal(seen, layer, where is not None) or _made(norm, seen, layer, options)
             if isinstance(made, str):
-                refused[layer] = made
+                report.refused[layer] = made
             else:
-                told[layer] = _insert(model, layer, made, journal, optimizers)
+                report.done[layer] = _insert(model, layer, made, journal, optimizers)
                 norms[layer] = made
         if data is not None:
-            batches = as_batches("insert_", data)
             fits = [Fit(layer, made) for layer, made in norms.items()]
-            calibrate_("insert_", model, fits, plain, batches)
-            told |= {fit.source: f"{told[fit.source]}; {fit.told}" for fit in fits}
+            calibrate_("insert_", model, fits, plain, as_batches("insert_", data))
+            for fit in fits:
+                report.done[fit.source] += f"; {fit.told}"
         after = outputs_at(model, example, candidates)
-        sites = [
-            Site(
-                names[layer],
-                classes[layer],
-                told.get(layer),
-                refused.get(layer),
-                at(layer, after, before) if layer in told else None,
-            )
-            for layer in candidates
-        ]
-        return Surgery("insert_", sites, journal, largest(after.output, before.output))
+        difference = largest(after.output, before.output)
+        return Surgery("insert_", report.sites(after, before), journal, difference)
 
 
 def _candidates(seen: Flow, names: Names, where: Where | None) -> list[torch.nn.Module]:
@@ -176,7 +166,7 @@ def _comes_to(seen: Flow, call: Call) -> str | None:
     return None if comes_to_activation else "what it computes comes to no activation"
 
 
-_MODULES = (
+_POOLINGS_AND_DROPOUTS = (
     torch.nn.modules.pooling._MaxPoolNd,
     torch.nn.modules.pooling._AvgPoolNd,
     torch.nn.modules.dropout._DropoutNd,
@@ -189,7 +179,7 @@ _SUMS = ("add", "cat", "concat")
 def _passes_on(call: Call, with_sums: bool) -> bool:
     """Whether a call hands on what a layer computed, though not as it is."""
     if call.module is not None:
-        return isinstance(call.module, _MODULES)
+        return isinstance(call.module, _POOLINGS_AND_DROPOUTS)
     return call.what.startswith(_FUNCTIONS + (_SUMS if with_sums else ()))
 
 

@@ -11,9 +11,9 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from normkit.surgery.derived import own_class
 
 LINEAR = (torch.nn.Linear, _ConvNd)
-"""Convolutions, transposed ones, and fully connected layers."""
+"""Those, and whatever else is a convolution, such as a lazy one."""
 
-_KNOWN = (
+CONVOLUTIONS_AND_LINEAR = (
     torch.nn.Linear,
     torch.nn.Conv1d,
     torch.nn.Conv2d,
@@ -22,6 +22,7 @@ _KNOWN = (
     torch.nn.ConvTranspose2d,
     torch.nn.ConvTranspose3d,
 )
+"""PyTorch's classes of convolutions, transposed ones, and fully connected layers."""
 
 
 class Weights(NamedTuple):
@@ -36,14 +37,14 @@ class Weights(NamedTuple):
     bias: Tensor
 
 
-def is_plain(layer: torch.nn.Module) -> str | None:
+def objection_to(layer: torch.nn.Module) -> str | None:
     """Why the weights of a layer cannot be exchanged; None where they can.
 
-    >>> is_plain(torch.nn.Conv2d(3, 4, 1)) is None
+    >>> objection_to(torch.nn.Conv2d(3, 4, 1)) is None
     True
     """
     cls = own_class(layer)
-    known = next((each for each in _KNOWN if issubclass(cls, each)), None)
+    known = next((each for each in CONVOLUTIONS_AND_LINEAR if issubclass(cls, each)), None)
     if known is None:
         return f"{cls.__name__} is no convolution or fully connected layer of PyTorch's"
     if "forward" in vars(layer) or any(
@@ -63,7 +64,7 @@ def scaled_outputs(layer: torch.nn.Module, scale: Tensor, shift: Tensor) -> Weig
     """The weights with which a layer computes scale · layer(x) + shift; or why there are none.
 
     Args:
-        layer: for which `is_plain` has no objection.
+        layer: for which `objection_to` has no objection.
         scale: one value per channel of its output, in float64.
         shift: the same.
     """
@@ -85,7 +86,7 @@ def scaled_inputs(layer: torch.nn.Module, scale: Tensor, shift: Tensor) -> Weigh
     """The weights with which a layer computes layer(scale · x + shift); or why there are none.
 
     Args:
-        layer: for which `is_plain` has no objection.
+        layer: for which `objection_to` has no objection.
         scale: one value per channel of its input, in float64.
         shift: the same.
     """

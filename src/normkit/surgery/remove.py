@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from normkit.surgery.comparison import at, largest
+from normkit.surgery.comparison import largest
 from normkit.surgery.dataflow import Flow
 from normkit.surgery.identity import become_identity
 from normkit.surgery.journal import Journal
@@ -15,8 +15,9 @@ from normkit.surgery.norms import layer_class
 from normkit.surgery.operation import operation
 from normkit.surgery.optimizers import Optimizers, as_list, mend_, no_longer_held
 from normkit.surgery.passes import outputs_at
+from normkit.surgery.report import Report
 from normkit.surgery.sites import called_norms, changed_already, class_name, names_of, only_source
-from normkit.surgery.surgery import Site, Surgery, Where
+from normkit.surgery.surgery import Surgery, Where
 from normkit.surgery.watch import flow
 
 
@@ -59,16 +60,13 @@ def remove_(
     with operation("remove_", model) as journal:
         seen, names = flow(model, example), names_of(model)
         norms = called_norms(seen, names, where)
-        before = outputs_at(model, example, norms)
-        told: dict[torch.nn.Module, str] = {}
-        refused: dict[torch.nn.Module, str] = {}
-        classes = {norm: class_name(norm) for norm in norms}
+        before, report = outputs_at(model, example, norms), Report(norms, names)
         for norm in norms:
             reason = changed_already(norm)
             if reason is None and layer_class(norm) is None:
                 reason = f"{class_name(norm)} has a forward pass of its own"
             if reason is not None:
-                refused[norm] = reason
+                report.refused[norm] = reason
                 continue
             lacking = _without_bias(seen, norm)
             had = list(norm.parameters())
@@ -77,19 +75,10 @@ def remove_(
             added = {_give_bias(layer, journal): layer.get_parameter("weight") for layer in lacking}
             mend_(optimizers, replaced, journal, added)
             biases = ", and a bias for " + ", ".join(names[layer] for layer in lacking)
-            told[norm] = f"an identity{biases if lacking else ''}"
+            report.done[norm] = f"an identity{biases if lacking else ''}"
         after = outputs_at(model, example, norms)
-        sites = [
-            Site(
-                names[norm],
-                classes[norm],
-                told.get(norm),
-                refused.get(norm),
-                at(norm, after, before) if norm in told else None,
-            )
-            for norm in norms
-        ]
-        return Surgery("remove_", sites, journal, largest(after.output, before.output))
+        difference = largest(after.output, before.output)
+        return Surgery("remove_", report.sites(after, before), journal, difference)
 
 
 def _without_bias(seen: Flow, norm: torch.nn.Module) -> list[torch.nn.Module]:

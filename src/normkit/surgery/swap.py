@@ -14,7 +14,7 @@ from normkit.nn.catalogue import catalogue
 from normkit.surgery.affine import SAME_IN_EVALUATION
 from normkit.surgery.batches import Data, as_batches, inputs
 from normkit.surgery.calibrate import Fit, calibrate_
-from normkit.surgery.comparison import at, largest
+from normkit.surgery.comparison import largest
 from normkit.surgery.dataflow import Flow
 from normkit.surgery.journal import Journal
 from normkit.surgery.making import Norm, check_norm, maps_of, new_norm, open_groups
@@ -22,9 +22,10 @@ from normkit.surgery.norms import METHODS, layer_class
 from normkit.surgery.operation import operation
 from normkit.surgery.optimizers import Optimizers, as_list, mend_, no_longer_held
 from normkit.surgery.passes import outputs_at
+from normkit.surgery.report import Report
 from normkit.surgery.sites import called_norms, changed_already, class_name, names_of
 from normkit.surgery.states import LayerState, state_of
-from normkit.surgery.surgery import Site, Surgery, Where
+from normkit.surgery.surgery import Surgery, Where
 from normkit.surgery.watch import flow
 
 
@@ -90,43 +91,32 @@ def swap_(
         example = _example(example, batches, model)
         seen, names = flow(model, example), names_of(model)
         norms = called_norms(seen, names, where)
-        classes = {layer: class_name(layer) for layer in norms}
+        report = Report(norms, names)
         before, plain = outputs_at(model, example, norms), state_of(norms)
-        told: dict[torch.nn.Module, str] = {}
-        refused: dict[torch.nn.Module, str] = {}
         fits: list[Fit] = []
         for layer in norms:
             made = _refusal(layer) or _made(norm, seen, layer, options)
             if isinstance(made, str):
-                refused[layer] = made
+                report.refused[layer] = made
                 continue
-            told[layer] = f"{type(made).__name__}{_groups(made)}"
             same = _means_the_same(layer, made)
             _become(layer, made, same, options, journal)
+            report.done[layer] = _told(layer)
             if not same:
                 fits.append(Fit(layer, layer, _open_groups(norm, seen, layer, options)))
         if batches is not None and fits:
             calibrate_("swap_", model, fits, plain, batches)
         for fit in fits:
-            told[fit.norm] = f"{type(fit.norm).__name__}{_groups(fit.norm)}"
-            told[fit.norm] += f"; {fit.told}" if batches is not None else "; not calibrated"
+            how = fit.told if batches is not None else "not calibrated"
+            report.done[fit.norm] = f"{_told(fit.norm)}; {how}"
         fitted = {fit.norm for fit in fits}
-        for layer in told:
+        for layer in report.done:
             _keep_parameters(model, layer, plain[layer], journal, optimizers)
             if layer in fitted:
                 _forget(layer, optimizers, journal)
         after = outputs_at(model, example, norms)
-        sites = [
-            Site(
-                names[layer],
-                classes[layer],
-                told.get(layer),
-                refused.get(layer),
-                at(layer, after, before) if layer in told else None,
-            )
-            for layer in norms
-        ]
-        return Surgery("swap_", sites, journal, largest(after.output, before.output))
+        difference = largest(after.output, before.output)
+        return Surgery("swap_", report.sites(after, before), journal, difference)
 
 
 def _example(example: Tensor | None, batches: list[Any] | None, model: torch.nn.Module) -> Tensor:
@@ -170,9 +160,12 @@ def _open_groups(
     return () if isinstance(maps, str) else open_groups(norm, maps, options)
 
 
-def _groups(made: torch.nn.Module) -> str:
-    groups = getattr(made, "num_groups", None)
-    return "" if groups is None else f" of {groups} groups" if groups > 1 else " of 1 group"
+def _told(layer: torch.nn.Module) -> str:
+    """What a layer is, as the table says it."""
+    groups = getattr(layer, "num_groups", None)
+    if groups is None:
+        return type(layer).__name__
+    return f"{type(layer).__name__} of {groups} group{'s' if groups > 1 else ''}"
 
 
 def _means_the_same(layer: torch.nn.Module, made: torch.nn.Module) -> bool:
