@@ -249,7 +249,8 @@ def test_nothing_else_is_changed(remember: Callable[..., Differences]) -> None:
     calls.clear()
     differences = remember(model)
     surgery = nk.recalibrate_(model, x.split(5))
-    assert calls == [True, True]
+    # Each batch in training; the first one in evaluation, before and after.
+    assert calls == [True, True, False, False]
     assert {each.partition(" ")[0] for each in differences()} == {
         "1.running_mean",
         "1.running_var",
@@ -369,3 +370,15 @@ def test_all_processes_get_the_same(found: dict[str, list[str]], check: str) -> 
 
 def test_every_check_is_made(found: dict[str, list[str]]) -> None:
     assert len(found) == 7
+
+
+def test_it_tells_how_far_outputs_moved_in_evaluation() -> None:
+    model, x = nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 2)), torch.randn(50, 3) * 2 + 5
+    plain = copy.deepcopy(model).eval()
+    surgery = nk.recalibrate_(model, [(x, None)])
+    model.eval()
+    with torch.no_grad():
+        pairs = [(model(x), plain(x)), (model[0](x), plain[0](x))]
+    expected = [float((now - then).abs().max() / then.abs().max()) for now, then in pairs]
+    assert surgery.difference == pytest.approx(expected[0], rel=1e-5)
+    assert surgery.sites[0].difference == pytest.approx(expected[1], rel=1e-5)

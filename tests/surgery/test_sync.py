@@ -140,7 +140,7 @@ def test_unsync_watches_in_evaluation_mode_where_no_process_waits_for_another() 
     model, modes = nn.Sequential(nk.nn.SyncBatchNorm(3)).train(), list[bool]()
     model[0].register_forward_hook(lambda layer, *_: modes.append(layer.training))
     nk.unsync_(model, images())
-    assert modes == [False]
+    assert set(modes) == {False}
     assert model[0].training
 
 

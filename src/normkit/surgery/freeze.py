@@ -86,6 +86,12 @@ def unfreeze_(model: torch.nn.Module, *, where: Where | None = None) -> Surgery:
 
     Raises:
         TypeError: a model that is compiled, or wrapped for training on several devices.
+
+    >>> import normkit as nk
+    >>> model = torch.nn.Sequential(torch.nn.BatchNorm2d(8))
+    >>> surgery = nk.freeze_(model)
+    >>> nk.unfreeze_(model).sites[0].done, model[0].training
+    ('BatchNorm2d', True)
     """
     sites = []
     with operation("unfreeze_", model, values=False) as journal:

@@ -77,7 +77,10 @@ class Outputs:
 
 
 def outputs_at(
-    model: torch.nn.Module, example: Tensor, modules: Iterable[torch.nn.Module]
+    model: torch.nn.Module,
+    example: Tensor,
+    modules: Iterable[torch.nn.Module],
+    evaluates: bool = False,
 ) -> Outputs:
     """As `run`, and what some of the layers return."""
     of: dict[torch.nn.Module, list[Tensor]] = {}
@@ -90,7 +93,7 @@ def outputs_at(
 
     handles = [module.register_forward_hook(keep) for module in modules]
     try:
-        output = run(model, example)
+        output = run(model, example, evaluates=evaluates)
     finally:
         for handle in handles:
             handle.remove()

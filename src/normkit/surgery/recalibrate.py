@@ -18,10 +18,12 @@ from normkit.nn.running import Pool, RunningStatistics
 from normkit.probes.restore import unchanged
 from normkit.seeding import restored
 from normkit.surgery.batches import Data, inputs
+from normkit.surgery.comparison import difference_at, largest
 from normkit.surgery.freeze import is_frozen, keeps_statistics
 from normkit.surgery.journal import Journal
 from normkit.surgery.norms import layer_class
 from normkit.surgery.operation import operation
+from normkit.surgery.passes import outputs_at
 from normkit.surgery.sites import class_name
 from normkit.surgery.surgery import Site, Surgery, Where
 
@@ -41,7 +43,8 @@ def recalibrate_(model: torch.nn.Module, data: Data, *, where: Where | None = No
         where: chooses norms by name and layer; None takes all.
 
     Returns:
-        The sites: every norm with running statistics. Left as they are: those that are frozen, and
+        The sites: every norm with running statistics, and how far its output and the model's moved
+        in evaluation, on the first batch. Left as they are: those that are frozen, and
         those in evaluation mode in a model that is in training mode.
 
     Raises:
@@ -70,16 +73,26 @@ def recalibrate_(model: torch.nn.Module, data: Data, *, where: Where | None = No
                 layers[module] = name
             else:
                 sites.append(Site(name, class_name(module), refused=reason))
-        pools = _pools(model, data, list(layers))
+        first: list[Tensor] = []
+        pools = _pools(model, data, list(layers), first)
+        before = [outputs_at(model, x, layers, evaluates=True) for x in first]
+        told: dict[torch.nn.Module, str] = {}
         for layer, name in layers.items():
             pool, calls = pools[layer]
-            if not calls:
+            if calls:
+                told[layer] = f"statistics of {calls} calls{_move_(layer, pool, calls)}"
+            else:
                 sites.append(Site(name, class_name(layer), refused="it was not called"))
-                continue
-            moved = _move_(layer, pool, calls)
-            sites.append(Site(name, class_name(layer), f"statistics of {calls} calls{moved}"))
+        after = [outputs_at(model, x, layers, evaluates=True) for x in first]
+        for layer, done in told.items():
+            moved = [difference_at(layer, *pair) for pair in zip(after, before, strict=True)]
+            sites.append(Site(layers[layer], class_name(layer), done, None, *moved))
         order = {name: index for index, (name, _) in enumerate(model.named_modules())}
-        return Surgery("recalibrate_", sorted(sites, key=lambda site: order[site.name]), journal)
+        sites.sort(key=lambda site: order[site.name])
+        differences = [
+            largest(now.output, then.output) for now, then in zip(after, before, strict=True)
+        ]
+        return Surgery("recalibrate_", sites, journal, *differences)
 
 
 def _refusal(module: torch.nn.Module, model: torch.nn.Module) -> str | None:
@@ -94,9 +107,12 @@ def _refusal(module: torch.nn.Module, model: torch.nn.Module) -> str | None:
 
 
 def _pools(
-    model: torch.nn.Module, data: Data, layers: list[torch.nn.Module]
+    model: torch.nn.Module, data: Data, layers: list[torch.nn.Module], first: list[Tensor]
 ) -> dict[torch.nn.Module, tuple[Pool, int]]:
-    """What each layer is called with, in all processes together, and in how many calls."""
+    """What each layer is called with, in all processes together, and in how many calls.
+
+    The first batch of this process, if there is one, is put into `first`.
+    """
     calls = dict.fromkeys(layers, 0)
 
     def count(layer: torch.nn.Module, _: object) -> None:
@@ -126,6 +142,8 @@ def _pools(
                 handles.append(layer.register_forward_pre_hook(count))
             for x in inputs("recalibrate_", data, model):
                 batches += 1
+                if not first:
+                    first.append(x)
                 model(x)
     except Exception:
         _of_all(model, [1, batches, *calls.values()])

@@ -7,10 +7,12 @@ import torch.distributed as dist
 from torch import Tensor
 
 from normkit import nn
+from normkit.surgery.comparison import largest
 from normkit.surgery.journal import Journal
 from normkit.surgery.norms import layer_class
 from normkit.surgery.operation import operation
-from normkit.surgery.passes import run
+from normkit.surgery.passes import outputs_at, run
+from normkit.surgery.report import Report
 from normkit.surgery.sites import changed_already, class_name
 from normkit.surgery.surgery import Site, Surgery, Where
 
@@ -81,8 +83,12 @@ def unsync_(model: torch.nn.Module, example: Tensor, *, where: Where | None = No
     Raises:
         TypeError: a model that is compiled, or wrapped for training on several devices.
         Exception: whatever the model raises. It is then as before.
+
+    >>> import normkit as nk
+    >>> model = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), nk.nn.SyncBatchNorm(8))
+    >>> nk.unsync_(model, torch.randn(2, 3, 8, 8)).sites[0].done
+    'BatchNorm2d'
     """
-    sites = []
     with operation("unsync_", model, values=False) as journal:
         layers: dict[torch.nn.Module, str] = {
             module: name
@@ -90,16 +96,20 @@ def unsync_(model: torch.nn.Module, example: Tensor, *, where: Where | None = No
             if isinstance(module, torch.nn.SyncBatchNorm | nn.SyncBatchNorm)
             and (where is None or where(name, module))
         }
-        ranks = _ranks(model, example, layers)
-        for module, name in layers.items():
-            layer, reason = class_name(module), changed_already(module)
+        ranks, report = _ranks(model, example, layers), Report(layers, layers)
+        before = outputs_at(model, example, layers, evaluates=True)
+        for module in layers:
+            reason = changed_already(module)
             if module not in ranks:
                 reason = reason or "it was not called, and nothing else tells its dimensions"
             if reason is None:
                 _become(module, _OF_DIMS[ranks[module]], journal)
-            done = None if reason else type(module).__name__
-            sites.append(Site(name, layer, done, reason))
-        return Surgery("unsync_", sites, journal)
+                report.done[module] = type(module).__name__
+            else:
+                report.refused[module] = reason
+        after = outputs_at(model, example, layers, evaluates=True)
+        difference = largest(after.output, before.output)
+        return Surgery("unsync_", report.sites(after, before), journal, difference)
 
 
 def _refusal(module: torch.nn.Module) -> str | None:
