@@ -198,3 +198,20 @@ def test_a_batch_that_is_not_finite_is_refused_and_nothing_changed() -> None:
         nk.swap_(model, "group", data=[x, x * torch.nan])
     assert type(model[0]) is nn.BatchNorm2d
     assert torch.equal(model[0].weight, torch.ones(4))
+
+
+def test_a_batch_that_does_not_reach_a_norm_leaves_its_groups() -> None:
+    class Branching(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = nn.BatchNorm2d(16)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.norm(x) if x.mean() > -50 else x
+
+    model, x = Branching().eval(), torch.randn(16, 16, 4, 4)
+    alone = copy.deepcopy(model)
+    nk.swap_(model, "group", data=[x, x - 100])
+    nk.swap_(alone, "group", data=[x])
+    assert model.norm.num_groups == alone.norm.num_groups
+    torch.testing.assert_close(model(x), alone(x))

@@ -778,10 +778,14 @@ def test_hooks_on_what_is_around_see_what_they_saw() -> None:
     torch.testing.assert_close(told[1], told[0])
 
 
-@pytest.mark.parametrize("place", [0, 1], ids=["on what returns it", "on what takes it"])
+@pytest.mark.parametrize(
+    "place", [0, 1, 2], ids=["on what returns it", "on what takes it", "on what hands it on"]
+)
 def test_a_backward_hook_around_it_sees_what_it_saw(place: int) -> None:
     plain = randomised(
-        nn.Sequential(nn.Sequential(nn.Conv2d(3, 6, 1), nn.BatchNorm2d(6)), nn.ReLU())
+        nn.Sequential(
+            nn.Sequential(nn.Conv2d(3, 6, 1), nn.BatchNorm2d(6)), nn.Sequential(nn.ReLU())
+        )
     ).double()
     fused, x = copy.deepcopy(plain), example()
     nk.fuse_(fused, x)
@@ -789,7 +793,9 @@ def test_a_backward_hook_around_it_sees_what_it_saw(place: int) -> None:
     for model in (plain, fused):
         seen: list[Tensor] = []
         told.append(seen)
-        model[place].register_full_backward_hook(lambda _, __, g, seen=seen: seen.append(g[0]))
+        [model[0], model[1][0], model[1]][place].register_full_backward_hook(
+            lambda _, __, g, seen=seen: seen.append(g[0])
+        )
     check_same(plain, fused, x)
     torch.testing.assert_close(told[1], told[0])
 

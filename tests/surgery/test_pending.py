@@ -357,7 +357,28 @@ def test_an_output_that_nobody_used_and_that_cannot_be_computed_is_an_error_at_t
     model.drops = True
     model(x.clone())
     model.drops = False
-    with pytest.raises(RuntimeError, match="were changed before the output was used"):
+    with pytest.raises(RuntimeError, match="running statistics cannot move"):
         model(x)
     model(x)
     assert int(model.norm.num_batches_tracked) == 1
+
+
+def test_an_unused_output_counts_though_the_parameters_have_changed_since() -> None:
+    model, x = nn.Sequential(nn.BatchNorm2d(2), nn.ReLU()), torch.randn(4, 2, 3, 3)
+    nk.fuse_(model, x)
+    held = model[0](x)
+    with torch.no_grad():
+        model[0].weight.mul_(2)
+    model(x)
+    assert int(model[0].num_batches_tracked) == 2
+    with pytest.raises(RuntimeError, match="were changed before the output was used"):
+        held.mean()
+
+
+def test_an_output_that_waits_when_its_surgery_is_undone_tells_so() -> None:
+    model, x = nn.Sequential(nn.BatchNorm2d(2), nn.ReLU()), torch.randn(4, 2, 3, 3)
+    surgery = nk.fuse_(model, x)
+    held = model[0](x)
+    surgery.undo()
+    with pytest.raises(RuntimeError, match="before the output was used"):
+        held.mean()

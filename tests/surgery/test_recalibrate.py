@@ -382,3 +382,10 @@ def test_it_tells_how_far_outputs_moved_in_evaluation() -> None:
     expected = [float((now - then).abs().max() / then.abs().max()) for now, then in pairs]
     assert surgery.difference == pytest.approx(expected[0], rel=1e-5)
     assert surgery.sites[0].difference == pytest.approx(expected[1], rel=1e-5)
+
+
+def test_a_norm_that_met_nothing_finite_is_told_and_left() -> None:
+    model = nn.Sequential(nn.BatchNorm1d(3))
+    (site,) = nk.recalibrate_(model, [torch.full((5, 3), torch.nan)])
+    assert (site.done, "some not finite" in str(site.refused)) == (None, True)
+    assert int(model[0].num_batches_tracked) == 0

@@ -67,3 +67,39 @@ def test_a_tensor_that_layers_share_stays_shared() -> None:
     surgery.undo()
     assert model[4].weight is model[1].weight
     assert model[1].weight.dtype == torch.float64
+
+
+def test_a_layer_that_alone_was_brought_to_another_precision_stays_alone() -> None:
+    model = network()
+    surgery = nk.swap_(model, "group", data=[IMAGES])
+    model[3].double()
+    surgery.undo()
+    assert model[3].weight.dtype == torch.float64
+    assert {model[index].weight.dtype for index in (0, 1, 4)} == {torch.float32}
+    assert {model[index].running_mean.dtype for index in (1, 4)} == {torch.float32}
+
+
+def test_what_was_replaced_since_is_told_and_all_else_given_back() -> None:
+    model, wanted = network(), network()
+    surgery = nk.swap_(model, "group", data=[IMAGES])
+    model[3].weight = nn.Parameter(torch.zeros(7, 4, 1, 1))
+    with torch.no_grad():
+        model[0].weight.add_(1)
+    with pytest.raises(RuntimeError, match=r"cannot be given what they held: Conv2d\.weight\. All"):
+        surgery.undo()
+    assert torch.equal(model[0].weight, wanted[0].weight)
+    assert type(model[1]) is nn.BatchNorm2d
+    with pytest.raises(RuntimeError, match="was undone already"):
+        surgery.undo()
+
+
+def test_tensors_that_were_tied_hold_both_what_they_held() -> None:
+    model, wanted = network(), network()
+    model[4].weight = model[1].weight
+    surgery = nk.recalibrate_(model, [IMAGES])
+    model[4].weight = nn.Parameter(model[4].weight.detach().clone() + 3)
+    with torch.no_grad():
+        model[1].weight.add_(1)
+    surgery.undo()
+    assert torch.equal(model[1].weight, wanted[1].weight)
+    assert torch.equal(model[4].weight, wanted[1].weight)

@@ -66,8 +66,8 @@ class Flow:
     """
 
     calls: tuple[Call, ...]
-    _returned: tuple[tuple[torch.nn.Module, int], ...] = field(default=(), repr=False)
-    """Modules made of others, and the call whose tensor each returned."""
+    _handed: tuple[tuple[torch.nn.Module, int], ...] = field(default=(), repr=False)
+    """Modules made of others, and the calls whose tensors they took or returned."""
 
     def __len__(self) -> int:
         return len(self.calls)
@@ -99,9 +99,9 @@ class Flow:
         """The calls whose tensors a call takes; None for the input and what no call made."""
         return [self.calls[source] if source >= 0 else None for source in call.takes]
 
-    def returned_by(self, call: Call) -> list[torch.nn.Module]:
-        """The modules made of others that returned what a call returned."""
-        return [module for module, source in self._returned if source == call.index]
+    def handed_through(self, call: Call) -> list[torch.nn.Module]:
+        """The modules made of others that took or returned what a call returned."""
+        return [module for module, source in self._handed if source == call.index]
 
     def calls_of(self, module: torch.nn.Module) -> list[Call]:
         """The calls of a layer, in their order."""

@@ -99,7 +99,6 @@ def fold_(
             "fold_",
             difference,
             before.output,
-            after.output,
             rounding=lambda: largest(run(model, disturbed(example)), after.output),
         )
         for index, norm in enumerate(plans):

@@ -84,7 +84,6 @@ def fuse_(model: torch.nn.Module, example: Tensor, *, where: Where | None = None
             "fuse_",
             difference,
             before,
-            after,
             rounding=lambda: largest(run(model, disturbed(example)), after),
         )
         return Surgery("fuse_", sites, journal, difference)
@@ -118,7 +117,10 @@ def _plans(model: torch.nn.Module, seen: Flow, where: Where | None) -> list[_Pla
             plan.follows.append(following(seen, call, taken))
             # Their hooks are to see, and to follow back, what there is.
             takers = (reader.module for reader in seen.readers(call))
-            plan.around += [*seen.returned_by(call), *(each for each in takers if each is not None)]
+            plan.around += [
+                *seen.handed_through(call),
+                *(each for each in takers if each is not None),
+            ]
     return list(plans.values())
 
 

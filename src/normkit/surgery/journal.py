@@ -19,6 +19,7 @@ class Journal:
         self._back: list[Callable[[], None]] = []
         self._met: list[object] = []
         self._turn: Turn | None = None
+        self._changes = False
         self._classes: dict[torch.nn.Module, type] = {}
         """As the surgery left them."""
 
@@ -35,6 +36,7 @@ class Journal:
 
     def become(self, module: torch.nn.Module, cls: type) -> None:
         """Gives a module another class."""
+        self._changes = True
         before = module.__class__
         self._back.append(lambda: _set_class(module, before))
         self._classes[module] = cls
@@ -42,6 +44,7 @@ class Journal:
 
     def set(self, module: torch.nn.Module, name: str, value: object) -> None:
         """Sets an attribute of a module: a parameter, a buffer, a child or any other."""
+        self._changes = True
         for slots in _slots(module):
             if name in slots:
                 self._back.append(partial(slots.__setitem__, name, slots[name]))
@@ -67,24 +70,25 @@ class Journal:
 
     def close(self, model: torch.nn.Module) -> None:
         """Ends a surgery, which has its place in the order of those on the model from now on."""
-        self._turn = Turn(self, model)
+        self._turn = Turn(self, model, changes=self._changes)
 
     def undo(self) -> None:
         """Takes back all changes, the last one first; after that there are none.
 
-        Those of later surgeries on the same layers are taken back before.
+        Those of later surgeries on any part of the model are taken back before.
 
         Raises:
             RuntimeError: something else has changed the class of a layer since; nothing is undone
                 then, but for surgeries that came after that.
         """
-        if self._turn is not None:
-            self._turn.undo_later()
+        if (turn := self._turn) is not None:
+            turn.undo_later()
             self._check_classes()
+            turn.end(self)
+        self._turn = None
         self._classes.clear()
         while self._back:
             self._back.pop()()
-        self._turn = None
 
     def _check_classes(self) -> None:
         for module, left in self._classes.items():

@@ -20,9 +20,10 @@ class Turn:
     Args:
         journal: how it is undone.
         model: that it was done on.
+        changes: whether it changed layers; one that changed values alone is in nobody's way.
     """
 
-    def __init__(self, journal: Journal, model: torch.nn.Module) -> None:
+    def __init__(self, journal: Journal, model: torch.nn.Module, changes: bool) -> None:
         self.later: list[Journal] = []
         """Of those since, on any part of the model; who can undo this one can undo them."""
         earlier: dict[Turn, None] = {}
@@ -31,11 +32,18 @@ class Turn:
             turns[:] = [turn for turn in turns if turn() is not None]
             earlier |= dict.fromkeys(turn for each in turns if (turn := each()) is not None)
             turns.append(ref(self))
-        for turn in earlier:
+        self.earlier = [ref(turn) for turn in earlier if changes]
+        for turn in earlier if changes else ():
             turn.later.append(journal)
 
     def undo_later(self) -> None:
         """Undoes what came since, the last one first; what is undone already stays so."""
         while self.later:
             self.later[-1].undo()
-            self.later.pop()
+
+    def end(self, journal: Journal) -> None:
+        """The surgery is undone, and nobody need undo it any more."""
+        for each in self.earlier:
+            turn = each()
+            if turn is not None and journal in turn.later:
+                turn.later.remove(journal)

@@ -214,10 +214,15 @@ class Work:
         buffers = () if moved else layer._buffers.values()
         return [layer.training, *map(_state, tensors), *options, *map(_state, buffers)]
 
+    @property
+    def is_as_called(self) -> bool:
+        """Whether all that the output depends on is as it was."""
+        now = self._now()
+        return hasattr(self.layer, "compute") and now == self._called_with[: len(now)]
+
     def end(self, act: Activation) -> Tensor:
         """What the layer computes, ending with an activation."""
-        now = self._now()
-        if now != self._called_with[: len(now)]:
+        if not self.is_as_called:
             self.computed = True
             raise RuntimeError(
                 "what a fused layer was called with, what is added to its output, its parameters, "
@@ -236,29 +241,37 @@ class Work:
         work.computed = computed
         return work
 
-    def _end_in_training(self) -> None:
-        """As the layer was in when it was called; by now it may be in another mode."""
+    def count(self) -> None:
+        """Moves running statistics as the call would have; of the output nothing is known.
+
+        They depend on the input alone, whatever else has changed since.
+        """
         layer: Any = self.layer
+        self.computed = True
+        if _state(self.input) != self._called_with[1] or not hasattr(layer, "compute"):
+            raise RuntimeError(
+                "what a fused layer was called with was changed in place, or its surgery undone, "
+                "and nobody had used its output: running statistics cannot move. Leave this layer "
+                "out of the surgery: fuse_(..., where=...)."
+            )
         now, layer.training = layer.training, True
         try:
-            self.end(None)
+            with torch.no_grad():
+                layer.compute(self.input, None, None, again=False)
         finally:
             layer.training = now
 
     def __del__(self) -> None:
         # Nobody used the output, but the layer was called: running statistics move all the same.
         if not self.computed and self._called_with[0]:
-            # Statistics are of the input alone.
-            self._gradient, self.residual = False, None
-            self._called_with[2] = _state(None)
             try:
-                self._end_in_training()
+                self.count()
             except RuntimeError as error:
                 # Nothing can be raised from here; the layer's next call does.
-                _failed[self.layer] = error
+                _failed[self.layer] = str(error)
 
 
-_failed: WeakKeyDictionary[Any, RuntimeError] = WeakKeyDictionary()
+_failed: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
 """Layers whose output nobody used, and could not be computed any more."""
 
 
@@ -268,13 +281,16 @@ def _let_earlier_count(layer: Layer, work: Work) -> None:
     What is computed later than that of a later call would weigh more than it should.
     """
     if (error := _failed.pop(layer, None)) is not None:
-        raise error
+        raise RuntimeError(error)
     if not layer.training:  # type: ignore[attr-defined]
         return
     waiting = vars(_local).setdefault("waiting", WeakKeyDictionary())
     earlier = waiting.get(layer)
     if earlier is not None and (before := earlier()) is not None and not before.computed:
-        before.value()
+        if before.is_as_called:
+            before.value()
+        else:
+            before.count()
     waiting[layer] = ref(work)
 
 

@@ -79,7 +79,10 @@ def recalibrate_(model: torch.nn.Module, data: Data, *, where: Where | None = No
         told: dict[torch.nn.Module, str] = {}
         for layer, name in layers.items():
             pool, calls = pools[layer]
-            if calls:
+            if calls and not bool(pool.size):
+                reason = "it was called with nothing but single values, or with some not finite"
+                sites.append(Site(name, class_name(layer), refused=reason))
+            elif calls:
                 told[layer] = f"statistics of {calls} calls{_move_(layer, pool, calls)}"
             else:
                 sites.append(Site(name, class_name(layer), refused="it was not called"))

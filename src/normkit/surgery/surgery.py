@@ -70,8 +70,8 @@ class Surgery:
     def undo(self) -> None:
         """Takes the surgery back.
 
-        Surgeries on the same layers that came after it are undone with it, since the model of
-        before had none of them.
+        Surgeries that came after it and changed layers of any part of the model are undone with
+        it, since the model of before had none of them.
 
         Raises:
             RuntimeError: it was undone already; or something else, such as a parametrization, has

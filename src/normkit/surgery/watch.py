@@ -88,7 +88,8 @@ class _Watch(TorchFunctionMode):
         # What is alive keeps its identity: an address is not given to another tensor.
         self.alive: list[Tensor] = [example]
         self.outer: list[str] = []
-        self.returned: list[tuple[torch.nn.Module, int]] = []
+        self.handed: list[tuple[torch.nn.Module, int]] = []
+        """Modules made of others, and the calls whose tensors they took or returned."""
         self.unit: tuple[torch.nn.Module, _Arguments] | None = None
         self.depth = 0
 
@@ -107,13 +108,15 @@ class _Watch(TorchFunctionMode):
             self.unit = (module, self._arguments(arguments))
         else:
             self.outer.append(self.names.get(module, ""))
+            taken = self._arguments(arguments).takes
+            self.handed += [(module, source) for source in taken]
 
     def leave(self, module: torch.nn.Module, arguments: Any, output: Any) -> None:
         """After a module's `forward`."""
         if self.unit is None:
             self.outer.pop()
             if isinstance(output, Tensor):
-                self.returned.append((module, self.producers.get(id(output), OUTSIDE)))
+                self.handed.append((module, self.producers.get(id(output), OUTSIDE)))
             return
         if self.depth:
             self.depth -= 1
@@ -182,7 +185,7 @@ class _Watch(TorchFunctionMode):
             self.producers.get(id(leaf)) for leaf in tensors_of(output) if isinstance(leaf, Tensor)
         }
         calls = [replace(call, is_output=call.index in outputs) for call in self.calls]
-        return Flow(tuple(calls), tuple(self.returned))
+        return Flow(tuple(calls), tuple(self.handed))
 
 
 class _Arguments:
