@@ -39,6 +39,7 @@ class Turn:
     def undo_later(self) -> None:
         """Undoes what came since, the last one first; what is undone already stays so."""
         while self.later:
+            # Undone, it takes itself out; where it cannot be, it stays.
             self.later[-1].undo()
 
     def end(self, journal: Journal) -> None:
