@@ -11,8 +11,6 @@ agree as well as those of two runs do whose weights differ by a rounding.
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -23,10 +21,9 @@ import torch
 from torch import nn
 
 import normkit as nk
-from networks.machine import about
 from networks.training import LAYOUTS, Training, batches, disturb_, quartiles, ratios
 from normkit.probes.cost import seconds_in_turns
-from training_step import CASES, Case, counting
+from training_step import CASES, Case, command, counting
 from zoo.plain.mobilenet_v2 import mobilenet_v2
 from zoo.plain.resnet import resnet50
 
@@ -82,42 +79,9 @@ def measured(case: Case, size: int, rounds: int, warm_up: int) -> dict[str, Any]
     }
 
 
-def told(row: dict[str, Any]) -> str:
-    """A row for the terminal."""
-    what = f"{row['network']}, {row['layout']}, {row['batch']} × {row['size']}²"
-    times = ", ".join(f"{n} {q['median']:.1f} ms" for n, q in row["milliseconds"].items())
-    ratio, last = row["ratio"], " / ".join(f"{v[-1]:.4f}" for v in row["losses"].values())
-    faults = " / ".join(f"{count:.0f}" for count in row["page_faults"].values())
-    return (
-        f"{what:44} {times}: {ratio['median']:.3f} [{ratio['low']:.3f}, {ratio['high']:.3f}], "
-        f"target {row['target']}; last loss {last}; page faults {faults}"
-    )
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print and, if asked, keep."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--network", choices=list(STOCK), help="this one only")
-    parser.add_argument("--batch", type=int, help="images a step, in place of the network's own")
-    parser.add_argument("--size", type=int, default=224, help="of the images")
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--warm-up", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--write", action="store_true")
-    options = parser.parse_args(arguments)
-    if options.write and options.network:
-        parser.error("--write keeps the rows of all networks: leave --network out")
-    torch.set_num_threads(options.threads)
-    rows = []
-    for case in CASES:
-        if options.network in (None, case.network):
-            batch = options.batch or case.batch
-            case = Case(case.network, case.layout, batch, case.target)
-            rows.append(measured(case, options.size, options.rounds, options.warm_up))
-            print(told(rows[-1]), flush=True)
-    if options.write:
-        RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text(json.dumps({"about": about(), "rows": rows}, indent=1) + "\n", "utf-8")
+    command(__doc__, CASES, measured, RESULTS, arguments)
 
 
 if __name__ == "__main__":

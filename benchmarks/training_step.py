@@ -123,16 +123,22 @@ def told(row: dict[str, Any]) -> str:
     times = ", ".join(f"{n} {q['median']:.1f} ms" for n, q in row["milliseconds"].items())
     ratio, last = row["ratio"], " / ".join(f"{v[-1]:.4f}" for v in row["losses"].values())
     faults = " / ".join(f"{count:.0f}" for count in row["page_faults"].values())
+    share = f"; norms and activations {row['share']:.0%}" if "share" in row else ""
     return (
         f"{what:44} {times}: {ratio['median']:.3f} [{ratio['low']:.3f}, {ratio['high']:.3f}], "
-        f"target {row['target']}; last loss {last}; norms and activations {row['share']:.0%}; "
-        f"page faults {faults}"
+        f"target {row['target']}; last loss {last}{share}; page faults {faults}"
     )
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, print and, if asked, keep."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def command(
+    described: str | None,
+    cases: Sequence[Case],
+    measure: Callable[[Case, int, int, int], dict[str, Any]],
+    results: Path,
+    arguments: Sequence[str] | None,
+) -> None:
+    """Measures cases, prints them and, if asked, keeps them."""
+    parser = argparse.ArgumentParser(description=described)
     parser.add_argument("--network", choices=list(NETWORKS), help="this one only")
     parser.add_argument("--batch", type=int, help="images a step, in place of the network's own")
     parser.add_argument("--size", type=int, default=224, help="of the images")
@@ -145,15 +151,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error("--write keeps the rows of all networks: leave --network out")
     torch.set_num_threads(options.threads)
     rows = []
-    for case in CASES:
+    for case in cases:
         if options.network in (None, case.network):
             batch = options.batch or case.batch
             case = Case(case.network, case.layout, batch, case.target)
-            rows.append(measured(case, options.size, options.rounds, options.warm_up))
+            rows.append(measure(case, options.size, options.rounds, options.warm_up))
             print(told(rows[-1]), flush=True)
     if options.write:
-        RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text(json.dumps({"about": about(), "rows": rows}, indent=1) + "\n", "utf-8")
+        results.parent.mkdir(exist_ok=True)
+        results.write_text(json.dumps({"about": about(), "rows": rows}, indent=1) + "\n", "utf-8")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print and, if asked, keep."""
+    command(__doc__, CASES, measured, RESULTS, arguments)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,9 @@ from torch.utils.checkpoint import checkpoint
 
 import normkit as nk
 from normkit import kernels
+from normkit.surgery.endings import ACTIVATION_OF
 from normkit.surgery.fused import Fused, observed
-from normkit.surgery.pending import ACTIVATION_OF, Pending
+from normkit.surgery.pending import Pending
 from normkit.testing.problem import without_pytorchs_warnings
 
 Then = Callable[[nn.Module, Tensor], Tensor]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from normkit.surgery.dataflow import Call, Flow
-from normkit.surgery.pending import ACTIVATION_OF, IN_PLACE_SUMS, SUMS
+from normkit.surgery.endings import ACTIVATION_OF, IN_PLACE_SUMS, SUMS
 
 _MODULES = {
     torch.nn.ReLU: "relu",

@@ -12,17 +12,22 @@ a gradient that arrives at it, rather than at what was computed for it, is an er
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 from typing import Any, NoReturn, Protocol
 from weakref import WeakKeyDictionary, ref
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.utils._pytree import tree_map_only
 
-from normkit.functional import ACTIVATIONS, Activation
+from normkit.functional import Activation
+from normkit.surgery.endings import (
+    ACTIVATION_OF,
+    IN_PLACE_ACTIVATIONS,
+    IN_PLACE_SUMS,
+    SUMS,
+    activation,
+)
 from normkit.surgery.handing_on import DROPOUTS
 
 
@@ -38,25 +43,6 @@ class Layer(Protocol):
     ) -> Tensor:
         """`act(norm(input) + residual)`; `again` if it was computed before, for someone else."""
 
-
-SUMS = frozenset({Tensor.add, Tensor.add_, torch.add, Tensor.__iadd__, Tensor.__add__})
-IN_PLACE_SUMS = frozenset({Tensor.add_, Tensor.__iadd__})
-
-
-def _functions(ending: str) -> dict[Callable[..., Any], str]:
-    return {
-        function: name
-        for name in ACTIVATIONS
-        for home in (F, torch, Tensor)
-        if (function := getattr(home, name + ending, None)) is not None
-    }
-
-
-_IN_PLACE_ACTIVATIONS = _functions("_")
-ACTIVATION_OF: Mapping[Callable[..., Any], str] = MappingProxyType(
-    _functions("") | _IN_PLACE_ACTIVATIONS | {torch.prelu: "prelu", Tensor.prelu: "prelu"}
-)
-"""The functions that are an activation, and the name of each."""
 
 _SHAPE = frozenset(
     {
@@ -338,39 +324,10 @@ def _activation(
     if "out" in options:
         return None
     rest = {name: value for name, value in options.items() if name not in ("input", "inplace")}
-    value = pending._work.end(_act(function, arguments[1:], rest))
-    if options.get("inplace") or function in _IN_PLACE_ACTIVATIONS:
+    value = pending._work.end(activation(function, arguments[1:], rest))
+    if options.get("inplace") or function in IN_PLACE_ACTIVATIONS:
         pending._work.settle(value)
     return value
-
-
-def _act(
-    function: Callable[..., Any], further: tuple[Any, ...], options: dict[str, Any]
-) -> Activation:
-    """The activation as layers take it."""
-    name = ACTIVATION_OF[function]
-    plain = ACTIVATIONS.get(name, torch.prelu)  # Which has a parameter, and so is no name.
-    if name == "leaky_relu" and not further and set(options) == {"negative_slope"}:
-        return torch.nn.LeakyReLU(options["negative_slope"])
-    if name == "hardtanh" and not further and options == {"min_val": 0.0, "max_val": 6.0}:
-        return "relu6"  # As torch.nn.ReLU6 calls it.
-    defaults = _DEFAULTS.get(name, {})
-    if not further and all(defaults.get(key) == value for key, value in options.items()):
-        return name
-    return lambda y: plain(y, *further, **options)
-
-
-_DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {
-        "leaky_relu": {"negative_slope": 0.01},
-        "gelu": {"approximate": "none"},
-        "elu": {"alpha": 1.0},
-        "celu": {"alpha": 1.0},
-        "hardtanh": {"min_val": -1.0, "max_val": 1.0},
-        "softplus": {"beta": 1, "threshold": 20},
-    }
-)
-"""Options of activations that mean nothing where they are as here."""
 
 
 _OPTIONS = ("eps", "momentum", "track_running_stats", "num_groups")
