@@ -6,7 +6,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 SOURCES := pyproject.toml constraints.txt setup.py $(wildcard csrc/*.cpp csrc/*.h csrc/loops/*.h)
 
-.PHONY: study quick test lint format docs clean
+.PHONY: study quick test triton lint format docs clean
 
 ## study: measure what normalization does for a CNN on digits (under 10 minutes on 2 cores, setting up included)
 study: $(BIN)/.installed
@@ -20,6 +20,11 @@ quick: $(BIN)/.installed
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n logical tests/contract
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n logical --dist loadfile --ignore tests/contract
+
+## triton: the tests of the kernels once more, of those for GPUs, on the CPU in Triton's interpreter
+triton: $(BIN)/.installed-dev
+	NORMKIT_KERNELS=interpreter TORCHINDUCTOR_CACHE_DIR=build/inductor-triton OMP_NUM_THREADS=1 \
+	  $(BIN)/pytest -n logical tests/kernels
 
 lint: $(BIN)/.installed-dev
 	$(BIN)/ruff check

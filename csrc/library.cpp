@@ -1,52 +1,8 @@
-// The operators, as torch.ops.normkit has them.
+// The operators of torch.ops.normkit on a CPU; normkit/kernels/schemas.py says what they take.
 
 #include "channel_norm.h"
 #include "normalise.h"
 #include "running.h"
-
-STABLE_TORCH_LIBRARY_FRAGMENT(normkit, m) {
-  m.def(
-      "batch_norm(Tensor input, Tensor? residual, Tensor? weight, Tensor? bias, float eps, "
-      "int act, float slope, bool keeps_signs) -> (Tensor, Tensor, Tensor, Tensor)");
-  m.def(
-      "batch_norm_moving(Tensor input, Tensor? residual, Tensor? weight, Tensor? bias, "
-      "Tensor(a!)? running_mean, Tensor(b!)? running_var, Tensor(c!)? num_batches_tracked, "
-      "float momentum, float eps, int act, float slope, bool keeps_signs) "
-      "-> (Tensor, Tensor, Tensor, Tensor)");
-  m.def(
-      "batch_norm_backward(Tensor upstream, Tensor input, Tensor? residual, Tensor? weight, "
-      "Tensor? bias, Tensor mean, Tensor variance, Tensor? signs, float eps, int act, "
-      "float slope, bool wants_input, bool wants_residual) -> (Tensor, Tensor, Tensor, Tensor)");
-  m.def(
-      "group_norm(Tensor input, Tensor? residual, Tensor? weight, Tensor? bias, int groups, "
-      "float eps, int act, float slope, bool keeps_signs) -> (Tensor, Tensor, Tensor, Tensor)");
-  m.def(
-      "group_norm_backward(Tensor upstream, Tensor input, Tensor? residual, Tensor? weight, "
-      "Tensor? bias, Tensor mean, Tensor variance, Tensor? signs, int groups, float eps, "
-      "int act, float slope, bool wants_input, bool wants_residual) "
-      "-> (Tensor, Tensor, Tensor, Tensor)");
-  m.def(
-      "apply_statistics(Tensor input, Tensor? residual, Tensor? weight, Tensor? bias, "
-      "Tensor mean, Tensor variance, float eps, int act, float slope, bool keeps_signs) "
-      "-> (Tensor, Tensor)");
-  m.def(
-      "apply_statistics_backward(Tensor upstream, Tensor input, Tensor? residual, "
-      "Tensor? weight, Tensor? bias, Tensor mean, Tensor variance, Tensor? signs, float eps, "
-      "int act, float slope, bool wants_input, bool wants_residual) "
-      "-> (Tensor, Tensor, Tensor, Tensor)");
-  m.def(
-      "channel_norm(Tensor input, Tensor? residual, Tensor? weight, Tensor? bias, int size, "
-      "bool trailing, bool centred, float eps, int act, float slope) -> Tensor");
-  m.def(
-      "channel_norm_backward(Tensor upstream, Tensor input, Tensor? residual, Tensor? weight, "
-      "Tensor? bias, int size, bool trailing, bool centred, float eps, int act, float slope, "
-      "bool wants_input, bool wants_residual) -> (Tensor, Tensor, Tensor, Tensor)");
-  m.def("fresh_like(Tensor like) -> Tensor");
-  m.def(
-      "update_running(Tensor(a!)? running_mean, Tensor(b!)? running_var, "
-      "Tensor(c!)? num_batches_tracked, Tensor mean, Tensor variance, "
-      "float momentum) -> ()");
-}
 
 STABLE_TORCH_LIBRARY_IMPL(normkit, CPU, m) {
   using namespace normkit;

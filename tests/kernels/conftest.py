@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from tests.kernels.interpreter import computes_as_a_gpu_does
 
 from normkit import kernels
 
@@ -31,3 +32,9 @@ def needs_kernels() -> None:
     """A module that tests something else has one of this name that does nothing."""
     if kernels.MISSING is not None:
         pytest.skip(kernels.MISSING)
+
+
+@pytest.fixture(autouse=True)
+def _tritons_interpreter_computes_as_a_gpu_does() -> Iterator[None]:
+    with computes_as_a_gpu_does():
+        yield

@@ -51,7 +51,7 @@ CALLS: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "meta": (
         lambda: layer(device="meta")(torch.randn(SHAPE, device="meta")),
-        "the kernels run on the CPU; the input is on meta",
+        "the kernels run on CPUs and CUDA GPUs; the input is on meta",
     ),
     "gaps": (
         lambda: layer()(torch.randn(*SHAPE, 2)[..., 0]),

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.kernels.interpreter import not_in_interpreter
 from torch import Tensor
 
 from normkit.kernels import library
@@ -115,14 +116,15 @@ SHAPES = [(2, 3, 5, 5), (1, 1, 16, 17), (4, 300, 3, 3), (3, 17, 40, 9), (9, 6, 1
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_fakes_count_the_words_of_signs_as_the_loops_do(shape: tuple[int, ...], form: str) -> None:
+def test_fakes_know_how_much_room_signs_need(shape: tuple[int, ...], form: str) -> None:
     x = tensor(form, shape)
     for over_batch in (True, False):
         if over_batch:
             signs = OPS.batch_norm(x, x, None, None, 1e-5, RELU, 0.0, True)[3]
         else:
             signs = OPS.group_norm(x, x, None, None, 1, 1e-5, RELU, 0.0, True)[3]
-        assert signs.numel() == library.sign_words(x, over_batch)
+        expected = library.empty_signs(x, True, over_batch)
+        assert (signs.shape, signs.dtype) == (expected.shape, expected.dtype)
 
 
 def test_vectors_of_another_size_are_refused() -> None:
@@ -169,6 +171,7 @@ def run(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@not_in_interpreter("new memory is PyTorch's own")
 def test_nothing_is_left_unset_of_what_an_operator_returns() -> None:
     """With NORMKIT_POISON=1 new memory is NaN."""
     ran = run(PROGRAM, NORMKIT_POISON="1")

@@ -14,6 +14,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from tests.kernels.interpreter import not_in_interpreter
+
+pytestmark = not_in_interpreter("it is about the kernels for the CPU")
 
 ROOT = Path(__file__).parents[2]
 FLAGS = ["-std=c++20", "-O1", "-g1", "-fopenmp-simd", "-Wno-psabi", f"-I{ROOT / 'csrc'}"]

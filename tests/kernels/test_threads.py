@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 from tests.kernels.calls import LAYOUTS, METHODS, Method, call, close, lies, taken
+from tests.kernels.interpreter import not_in_interpreter
 from torch import Tensor
 
 import normkit as nk
+
+pytestmark = not_in_interpreter("Triton's interpreter has no threads")
 
 SHAPES = {
     "many samples": (16, 6, 19, 17),

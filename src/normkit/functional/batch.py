@@ -188,7 +188,7 @@ def batch_norm_moving(
     ending = kernels.choose("batch_norm", input, act, residual, weight, bias, mask=mask)
     if ending is None:
         y, moments = _by_formula(input, weight, bias, eps, act, residual, mask)
-    elif ending.act is None and moves_beside_kernel(running):
+    elif ending.act is None and moves_beside_kernel(running, input):
         if is_recomputation():
             # By the same operator: selective checkpointing looks for those that ran before.
             running = Running(None, None, None, running.momentum)

@@ -13,7 +13,7 @@ from torch.nn import Parameter
 
 from normkit.kernels import lean
 from normkit.kernels.activation import NONE, Act, fused
-from normkit.kernels.library import MISSING
+from normkit.kernels.library import missing
 
 _transforms = torch._C._functorch.get_dynamic_layer_stack_depth
 
@@ -159,8 +159,6 @@ def _refusal(
 
     One function for all reasons, since on small maps the calls of several would be felt.
     """
-    if MISSING is not None:
-        return MISSING
     if _disabled:
         return "the kernels are switched off here"
     if mask is not None:
@@ -169,8 +167,9 @@ def _refusal(
         return context
     if type(x) is not Tensor and type(x) is not Parameter:
         return f"the input is a {type(x).__name__}"
-    if not x.is_cpu:
-        return f"the kernels run on the CPU; the input is on {x.device}"
+    device = x.device
+    if (none := missing(x)) is not None:
+        return none
     if x.dtype not in DTYPES:
         return f"the kernels take float64, float32, bfloat16 and float16; the input is {x.dtype}"
     if x.layout is not torch.strided:
@@ -180,14 +179,14 @@ def _refusal(
     if not x.is_contiguous() and not is_channels_last(x):
         return "the input is neither contiguous nor channels-last"
     if residual is not None:
-        if residual.shape != x.shape or residual.dtype != x.dtype or not residual.is_cpu:
+        if residual.shape != x.shape or residual.dtype != x.dtype or residual.device != device:
             return "the residual has another shape, dtype or device than the input"
         if type(residual) is not Tensor and type(residual) is not Parameter:
             return f"the residual is a {type(residual).__name__}"
     for vector in vectors:
         if vector is None:
             continue
-        if vector.dtype not in DTYPES or not vector.is_cpu or not vector.is_contiguous():
+        if vector.dtype not in DTYPES or vector.device != device or not vector.is_contiguous():
             return "weight, bias and statistics are to be contiguous vectors beside the input"
         if type(vector) is not Parameter and type(vector) is not Tensor:
             return f"weight, bias or statistics are a {type(vector).__name__}"
@@ -219,4 +218,5 @@ def _how(x: Tensor, act: Act, residual: Tensor | None) -> str:
             last = f", then {name}, which no kernel has"
         else:
             parts.append(name)
-    return f"a kernel for the CPU, {' + '.join(parts)} in one pass over {layout} {dtype}{last}"
+    device = "GPU" if x.is_cuda else "CPU"
+    return f"a kernel for the {device}, {' + '.join(parts)} in one pass over {layout} {dtype}{last}"

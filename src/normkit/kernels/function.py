@@ -17,7 +17,6 @@ from torch import Tensor
 from normkit.kernels import lean
 from normkit.kernels.activation import NONE, Fused, function_of
 from normkit.kernels.choice import Ending
-from normkit.kernels.library import MISSING
 
 Outputs = tuple[Tensor, Tensor | None, Tensor | None]
 """The output, and its mean and variance in float64, where they are asked for."""
@@ -61,7 +60,7 @@ def register_kernel(
     *,
     has_moving: bool = False,
 ) -> None:
-    """Hands in the plain formula of a kernel, where there are operators.
+    """Hands in the plain formula of a kernel.
 
     Args:
         name: in `KERNELS`.
@@ -70,13 +69,11 @@ def register_kernel(
         statistics: see `Kernel`.
         has_moving: whether there is one that ends in `_moving`; see `Kernel`.
     """
-    if MISSING is None:
-        forward, backward = (
-            getattr(torch.ops.normkit, f"{operator}{ending}").default
-            for ending in ("", "_backward")
-        )
-        moving = getattr(torch.ops.normkit, f"{operator}_moving").default if has_moving else None
-        KERNELS[name] = Kernel(forward, backward, plain, statistics, moving)
+    forward, backward = (
+        getattr(torch.ops.normkit, f"{operator}{ending}").default for ending in ("", "_backward")
+    )
+    moving = getattr(torch.ops.normkit, f"{operator}_moving").default if has_moving else None
+    KERNELS[name] = Kernel(forward, backward, plain, statistics, moving)
 
 
 def run(

@@ -1,25 +1,49 @@
-"""The operators of `csrc`, as `torch.ops.normkit` has them, where they were built."""
+"""The operators of `torch.ops.normkit`: defined here, in C++ for the CPU, in Triton for GPUs."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from normkit.kernels.schemas import ON_CPU_ALONE, SCHEMAS
+
 _SWITCH = "NORMKIT_KERNELS"
+_INTERPRETER = "interpreter"
+"""What the switch is set to where Triton's kernels run on the CPU, to be tested without a GPU."""
 
 Shape = tuple[int, ...]
 Normalised = tuple[Tensor, Tensor, Tensor, Tensor]
+Gradients = tuple[Tensor, Tensor, Tensor, Tensor]
+
+_LIBRARY = torch.library.Library("normkit", "FRAGMENT")  # type: ignore[no-untyped-call]
+
+
+def _switch() -> str:
+    return os.environ.get(_SWITCH, "").lower()
+
+
+def _switched_off() -> str | None:
+    if _switch() not in {"0", "off"}:
+        return None
+    return f"the kernels are switched off by {_SWITCH}={os.environ[_SWITCH]}"
 
 
 def _load() -> str | None:
-    """Loads the operators; returns why there are none, or None."""
-    switch = os.environ.get(_SWITCH, "")
-    if switch.lower() in {"0", "off"}:
-        return f"the kernels are switched off by {_SWITCH}={switch}"
+    """Loads the operators for the CPU; returns why there are none, or None."""
+    if (off := _switched_off()) is not None:
+        return off
+    if _switch() == _INTERPRETER:
+        os.environ.setdefault("TRITON_INTERPRET", "1")
+        _register_triton("CPU")
+        return _no_triton()
     built = sorted(Path(__file__).parent.glob("_cpu*.so"))
     if not built:
         return (
@@ -34,8 +58,72 @@ def _load() -> str | None:
     return None
 
 
+def _register_triton(key: str) -> None:
+    """Hands in the operators of `normkit.kernels.cuda`, which is imported with the first call."""
+    for name in SCHEMAS:
+        if name not in ON_CPU_ALONE:
+            _LIBRARY.impl(name, _in_triton(name), key)  # type: ignore[no-untyped-call]
+
+
+def _in_triton(name: str) -> Callable[..., Any]:
+    def run(*arguments: Any) -> Any:
+        return import_module("normkit.kernels.cuda").operator(name)(*arguments)
+
+    return run
+
+
+@cache
+def _no_triton() -> str | None:
+    """Why there are no operators in Triton; None where there are."""
+    if find_spec("triton") is None:
+        return "the kernels for GPUs are in Triton, which is not installed: pip install triton"
+    return None
+
+
+@cache
+def _missing_on_gpu(device: torch.device) -> str | None:
+    if (off := _switched_off()) is not None:
+        return off
+    # Asked of PyTorch's own, whose numbers for AMD's processors mean something else.
+    if torch.version.hip is None and torch.cuda.get_device_capability(device) < _CAPABILITY:
+        name = torch.cuda.get_device_name(device)
+        return f"Triton's kernels need compute capability 8.0 or later, which {name} has not"
+    return _no_triton()
+
+
+_CAPABILITY = (8, 0)
+
+
+def missing(x: Tensor) -> str | None:
+    """Why there are no operators for the device of a tensor; None where there are."""
+    if x.is_cpu:
+        return MISSING
+    if x.is_cuda:
+        return _missing_on_gpu(x.device)
+    return f"the kernels run on CPUs and CUDA GPUs; the input is on {x.device}"
+
+
+for _name, _schema in SCHEMAS.items():
+    _LIBRARY.define(_name + _schema)  # type: ignore[no-untyped-call]
+_register_triton("CUDA")
 MISSING = _load()
-"""Why there are no operators; None where there are."""
+"""Why there are no operators for the CPU; None where there are."""
+
+
+def is_in_triton(x: Tensor) -> bool:
+    """Whether the operators for the device of a tensor are in Triton."""
+    return not x.is_cpu or _switch() == _INTERPRETER
+
+
+def sign_bytes(input: Tensor) -> int:  # noqa: A002
+    """How many bytes hold a bit for each value; as `kernels/cuda/signs.py` has it."""
+    samples, channels, *rest = input.shape
+    positions = 1
+    for size in rest:
+        positions = positions * size
+    if input.is_contiguous() and positions > 1:
+        return samples * channels * ((positions + 7) // 8)
+    return samples * positions * ((channels + 7) // 8)
 
 
 def sign_words(input: Tensor, over_batch: bool) -> int:  # noqa: A002
@@ -59,21 +147,25 @@ def sign_words(input: Tensor, over_batch: bool) -> int:  # noqa: A002
 def _normalised(input: Tensor, statistics: int, keeps_signs: bool, over_batch: bool) -> Normalised:  # noqa: A002
     """The output, so many means and variances, and the signs."""
     mean, variance = (input.new_empty((statistics,), dtype=torch.float64) for _ in range(2))
-    return torch.empty_like(input), mean, variance, _signs(input, keeps_signs, over_batch)
+    return torch.empty_like(input), mean, variance, empty_signs(input, keeps_signs, over_batch)
 
 
-def _signs(input: Tensor, keeps_signs: bool, over_batch: bool = True) -> Tensor:  # noqa: A002
+def empty_signs(input: Tensor, keeps_signs: bool, over_batch: bool = True) -> Tensor:  # noqa: A002
+    """Room for the signs of every value, or for none."""
+    if is_in_triton(input):
+        return input.new_empty((sign_bytes(input) if keeps_signs else 0,), dtype=torch.uint8)
     size = sign_words(input, over_batch) if keeps_signs else 0
     return input.new_empty((size,), dtype=torch.int32)
 
 
-def _gradients(
+def empty_gradients(
     input: Tensor,  # noqa: A002
     weight: Tensor | None,
     bias: Tensor | None,
     wants_input: bool,
     wants_residual: bool,
-) -> Normalised:
+) -> Gradients:
+    """Room for the gradients, or for none where one is not wanted."""
     wanted = (input if wants_input else None, weight, bias, input if wants_residual else None)
     of_input, of_weight, of_bias, of_residual = (
         # Each its own, since an operator's results share no memory.
@@ -110,7 +202,7 @@ def _register_fakes() -> None:
 
     @_fake("apply_statistics")
     def _(input, residual, weight, bias, mean, variance, eps, act, slope, keeps_signs):  # type: ignore[no-untyped-def]  # noqa: A002
-        return torch.empty_like(input), _signs(input, keeps_signs)
+        return torch.empty_like(input), empty_signs(input, keeps_signs)
 
     @_fake("channel_norm", "fresh_like")
     def _(input, *_):  # type: ignore[no-untyped-def]  # noqa: A002
@@ -124,7 +216,7 @@ def _register_fakes() -> None:
     )
     def _(upstream, input, residual, weight, bias, *options):  # type: ignore[no-untyped-def]  # noqa: A002
         *_, wants_input, wants_residual = options
-        return _gradients(input, weight, bias, wants_input, wants_residual)
+        return empty_gradients(input, weight, bias, wants_input, wants_residual)
 
     @_fake("update_running")
     def _(*_):  # type: ignore[no-untyped-def]
@@ -143,5 +235,4 @@ def fresh_like(input: Tensor) -> Tensor:  # noqa: A002
     return new
 
 
-if MISSING is None:
-    _register_fakes()
+_register_fakes()

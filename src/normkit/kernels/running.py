@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from normkit.kernels.choice import DTYPES, is_disabled
-from normkit.kernels.library import MISSING
+from normkit.kernels.library import missing
 
 _functorch = torch._C._functorch
 
@@ -33,38 +33,45 @@ class Running(NamedTuple):
 def moves(running: Running, mean: Tensor, variance: Tensor, size: int | Tensor) -> bool:
     """Whether the operator moves running statistics by those of a batch."""
     return (
-        MISSING is None
-        and mean.dtype is torch.float64  # As kernels find them.
+        mean.dtype is torch.float64  # As kernels find them.
         and variance.dtype is torch.float64
         and not isinstance(size, Tensor)
         and size > 1
         and not is_disabled()
         and _functorch.get_dynamic_layer_stack_depth() == 0
         and forward_ad._current_level < 0
-        and _is_vector(mean)
-        and _is_vector(variance)
-        and moves_beside_kernel(running)
+        and missing(mean) is None
+        and _is_vector(mean, mean)
+        and _is_vector(variance, mean)
+        and moves_beside_kernel(running, mean)
     )
 
 
-def moves_beside_kernel(running: Running) -> bool:
-    """Whether an operator moves running statistics by those of a batch that a kernel takes."""
+def moves_beside_kernel(running: Running, beside: Tensor) -> bool:
+    """Whether an operator moves running statistics by those of a batch that a kernel takes.
+
+    Args:
+        running: these statistics.
+        beside: what they are to be on the same device as.
+    """
     mean, variance, count, momentum = running
     return (
         not isinstance(momentum, Tensor)
         and not torch.compiler.is_compiling()
-        and (mean is None or _is_vector(mean))
-        and (variance is None or _is_vector(variance))
-        and (count is None or _is_counter(count))
+        and (mean is None or _is_vector(mean, beside))
+        and (variance is None or _is_vector(variance, beside))
+        and (count is None or _is_counter(count, beside))
     )
 
 
-def _is_counter(x: Tensor) -> bool:
-    return type(x) is Tensor and x.is_cpu and x.dtype is torch.int64 and x.numel() == 1
+def _is_counter(x: Tensor, beside: Tensor) -> bool:
+    is_one = x.dtype is torch.int64 and x.numel() == 1
+    return type(x) is Tensor and is_one and x.device == beside.device
 
 
-def _is_vector(x: Tensor) -> bool:
-    return type(x) is Tensor and x.is_cpu and x.dtype in DTYPES and x.is_contiguous()
+def _is_vector(x: Tensor, beside: Tensor) -> bool:
+    is_dense = x.dtype in DTYPES and x.is_contiguous()
+    return type(x) is Tensor and is_dense and x.device == beside.device
 
 
 def move_(running: Running, mean: Tensor, variance: Tensor) -> None:

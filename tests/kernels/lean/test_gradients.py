@@ -7,6 +7,7 @@ from contextlib import nullcontext
 
 import pytest
 import torch
+from tests.kernels.interpreter import HOLDS
 from tests.kernels.lean.networks import IMAGES, NORMS, Around, Held, Network, assert_same, gradients
 from torch import Tensor, nn
 
@@ -36,6 +37,7 @@ def test_so_they_are_in_other_precisions(dtype: torch.dtype, way: str) -> None:
     assert_same(Network().to(dtype), IMAGES.to(dtype))
 
 
+@HOLDS
 def test_so_they_are_under_autocast(way: str) -> None:
     class Cast(nn.Module):
         def __init__(self) -> None:

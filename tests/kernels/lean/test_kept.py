@@ -6,12 +6,14 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from tests.kernels.interpreter import HOLDS
 from tests.kernels.lean.networks import IMAGES, NORMS, Held, Network
 from torch import nn
 
 import normkit as nk
 
 
+@HOLDS
 @pytest.mark.parametrize("norm", NORMS.values(), ids=NORMS)
 def test_no_output_of_a_norm_is_in_memory_after_the_forward_pass(
     norm: Callable[..., nn.Module], way: str

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 import torch
+from tests.kernels.interpreter import HOLDS
 from tests.kernels.lean.networks import IMAGES, Around, Held, Network, assert_same
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -16,6 +17,7 @@ import normkit as nk
 from normkit.kernels import lean as room
 
 
+@HOLDS
 @pytest.mark.parametrize("reentrant", [False, True])
 @pytest.mark.parametrize("inside_out", [False, True])
 def test_checkpointed_regions_are_left_alone(reentrant: bool, inside_out: bool, way: str) -> None:

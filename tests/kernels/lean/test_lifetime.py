@@ -6,6 +6,7 @@ from contextlib import nullcontext
 
 import pytest
 import torch
+from tests.kernels.interpreter import HOLDS
 from tests.kernels.lean.networks import IMAGES, Around, Network, consumed
 from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
@@ -46,6 +47,7 @@ def test_an_entry_at_the_address_of_another_storage_does_not_count() -> None:
     assert torch.equal(torch.autograd.grad(loss, weight)[0], other)
 
 
+@HOLDS
 def test_nothing_is_remembered_of_outputs_that_are_gone(way: str) -> None:
     before = len(room._outputs)
     layer = nk.nn.BatchNorm2d(3)
@@ -88,6 +90,7 @@ def test_a_training_loop_may_be_inside_as_a_whole(way: str) -> None:
         assert torch.equal(inside, outside)
 
 
+@HOLDS
 def test_the_loss_of_a_pass_that_is_over_holds_nothing(way: str) -> None:
     model = Network()
     inputs: list[StorageWeakRef] = []
@@ -105,6 +108,7 @@ def test_the_loss_of_a_pass_that_is_over_holds_nothing(way: str) -> None:
     assert loss.grad_fn is not None
 
 
+@HOLDS
 def test_a_retained_graph_goes_backward_again_and_holds_nothing_in_between(
     way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
