@@ -23,7 +23,7 @@ CLASSES = 10
 """That occur in the batches. Networks have the usual thousand outputs."""
 
 
-def batches(count: int, batch: int, size: int, layout: str) -> list[Batch]:
+def batches(count: int, batch: int, size: int, layout: str, device: str = "cpu") -> list[Batch]:
     """Images made of a pattern per class and noise, so that there is something to learn."""
     generator = torch.Generator().manual_seed(0)
     patterns = torch.randn(CLASSES, 3, size, size, generator=generator)
@@ -31,7 +31,8 @@ def batches(count: int, batch: int, size: int, layout: str) -> list[Batch]:
     for _ in range(count):
         labels = torch.randint(CLASSES, (batch,), generator=generator)
         images = patterns[labels] + torch.randn(batch, 3, size, size, generator=generator)
-        made.append((images.contiguous(memory_format=LAYOUTS[layout]), labels))
+        images = images.contiguous(memory_format=LAYOUTS[layout])
+        made.append((images.to(device), labels.to(device)))
     return made
 
 
@@ -72,8 +73,13 @@ class Training:
         around: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         self.model, self.data, self.around = model, data, around
-        self.losses: list[float] = []
+        self._losses: list[Tensor] = []
         self.optimizer = torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.9, foreach=True)
+
+    @property
+    def losses(self) -> list[float]:
+        """The loss of each step so far; asked for at the end, it makes no step wait."""
+        return [loss.item() for loss in self._losses]
 
     def forward(self, step: int = 0) -> Tensor:
         """The loss of a step's batch."""
@@ -84,11 +90,11 @@ class Training:
 
     def step(self) -> None:
         """One step on the next batch: forward, backward, SGD with momentum."""
-        loss = self.forward(len(self.losses))
+        loss = self.forward(len(self._losses))
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
-        self.losses.append(loss.item())
+        self._losses.append(loss.detach())
 
     def gradients(self) -> dict[str, Tensor]:
         """The parameters' gradients on the first batch, at the weights as they are."""

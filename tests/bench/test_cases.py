@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
 
-from normkit.bench.cases import METHODS, RESNET50, Settings
+from normkit.bench.cases import DEVICES, METHODS, RESNET50, Settings
 
 
 def test_every_combination_is_a_case() -> None:
@@ -32,10 +33,22 @@ def test_by_default_each_method_meets_the_maps_of_resnet50_in_both_layouts() -> 
     }
 
 
+def test_a_gpu_that_pytorch_does_not_see_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match=r"needs a GPU that PyTorch sees.*device cpu"):
+        Settings(device="cuda")
+
+
+def test_every_case_is_on_the_device_that_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for device in DEVICES:
+        assert {case.device for case in Settings(device=device).cases()} == {device}
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"device": "cuda"}, "runs on the CPU; got 'cuda'. CUDA kernels come later"),
+        ({"device": "cuba"}, "unknown device 'cuba'. Did you mean 'cuda'"),
         ({"methods": ("bach",)}, "unknown method of a bench 'bach'. Did you mean 'batch'"),
         ({"layouts": ("nhwc",)}, "unknown layout 'nhwc'"),
         ({"dtypes": ("int8",)}, "unknown dtype 'int8'"),

@@ -67,6 +67,12 @@ class TestWhichThereAre:
         assert "compile" not in names(CASE)
         assert "compile" in names(CASE, compiled=True)
 
+    def test_on_a_gpu_it_takes_part_with_more_tried_and_without_onednn(self) -> None:
+        on_gpu = replace(CASE, device="cuda")
+        assert "compile_max_autotune" not in names(CASE, compiled=True)
+        assert names(on_gpu) == ["eager", "eager_in_place", "normkit"]
+        assert names(on_gpu, compiled=True)[2:4] == ["compile", "compile_max_autotune"]
+
     def test_nothing_is_in_place_without_a_sum_or_an_activation(self) -> None:
         assert "eager_in_place" not in names(replace(CASE, act=None))
         assert "eager_in_place" not in names(replace(CASE, act="gelu"))

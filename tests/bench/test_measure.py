@@ -14,6 +14,7 @@ from normkit.bench.cases import Case
 from normkit.bench.contestants import EAGER, IN_PLACE_EAGER, NORMKIT, Contestant, Path
 from normkit.bench.document import Row
 from normkit.bench.measure import measure
+from normkit.bench.timing import Taken
 
 CASE = Case("batch", "contiguous", "float32", (3, 4, 5, 3), residual=True)
 ROUNDS = 3
@@ -101,7 +102,8 @@ def test_ratios_and_the_floor_are_those_of_the_medians(monkeypatch: pytest.Monke
         "eager_in_place": [40.0] * 3,
         "normkit": [25.0] * 3,
     }
-    monkeypatch.setattr(room, "in_turns", lambda steps, *_: {name: seconds[name] for name in steps})
+    taken = {name: [Taken(each, host=each / 5) for each in of] for name, of in seconds.items()}
+    monkeypatch.setattr(room, "in_turns", lambda *_: taken)
     floor, eager, in_place, normkit = measure(CASE, [EAGER, IN_PLACE_EAGER, NORMKIT], ROUNDS)
     assert (floor["median"], floor["q25"], floor["q75"]) == (10.0, 7.5, 12.5)
     assert (eager["median"], eager["q25"], eager["q75"]) == (50.0, 45.0, 55.0)
@@ -109,7 +111,12 @@ def test_ratios_and_the_floor_are_those_of_the_medians(monkeypatch: pytest.Monke
     assert (in_place["eager_over"], in_place["in_place_over"]) == (1.25, 1.0)
     assert (normkit["eager_over"], normkit["in_place_over"]) == (2.0, 1.6)
     assert normkit["times_floor"] == 2.5
+    assert (floor["host"], normkit["host"]) == (2.0, 5.0)
     assert {row["passes"] for row in (floor, eager, in_place, normkit)} == {10}
+
+
+def test_on_a_cpu_there_is_no_host_beside_it() -> None:
+    assert {row["host"] for row in measure(CASE, [NORMKIT], 1)} == {None}
 
 
 def test_what_pytorch_warns_of_is_measured_and_not_told() -> None:

@@ -58,3 +58,19 @@ def test_a_median_and_its_spread_are_in_milliseconds(document: Document) -> None
 def test_with_nothing_measured_it_says_where_it_was(document: Document) -> None:
     empty: Document = {**document, "rows": [], "summary": []}
     assert document["machine"]["capability"] in table.text(empty, 120)
+
+
+def test_on_a_gpu_the_host_is_told_where_it_takes_longer(document: Document) -> None:
+    found = copy.deepcopy(document)
+    found["machine"]["gpu"] = {
+        **{"name": "NVIDIA H000", "capability": "9.0", "multiprocessors": 100, "bytes": 2**30},
+        **{"cuda": "13.0", "triton": "3.6.0"},
+    }
+    for row, host in zip(found["rows"], [0.0456, 0.0012] * len(found["rows"]), strict=False):
+        row |= {"median": 0.0123, "q25": 0.0123, "q75": 0.0126, "host": host}
+    text = table.text(found, 160)
+    assert "NVIDIA H000; normkit" in text
+    assert "CUDA 13.0, Triton 3.6.0" in text
+    assert "in brackets that of the host" in text
+    assert text.count("(45.6)") == len(found["rows"]) / 2
+    assert "(1.2)" not in text

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from normkit.bench import run
 
@@ -66,10 +67,34 @@ def test_an_interruption_keeps_what_was_measured(
     assert {tuple(row["shape"]) for row in document["rows"]} == {(2, 4, 3, 3)}
 
 
+def test_a_gpu_without_enough_memory_is_told_and_what_was_measured_kept(
+    normkit: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = run.measure
+
+    def measure(case: Any, *others: Any) -> Any:
+        if case.shape[1] == 8:
+            raise torch.OutOfMemoryError("tried to allocate 2 GiB")
+        return measured(case, *others)
+
+    monkeypatch.setattr(run, "measure", measure)
+    out = tmp_path / "bench.json"
+    ran = normkit(*SMALL, "--out", str(out))
+    assert ran.code == 2
+    assert "take a smaller --batch" in ran.err
+    assert "tried to allocate 2 GiB" in ran.err
+    assert "2×4×3×3" in ran.out
+    assert not json.loads(out.read_text("utf-8"))["complete"]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--device", "cuda"], "CUDA kernels come later"),
+        pytest.param(
+            ["--device", "cuda"],
+            "needs a GPU that PyTorch sees",
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU"),
+        ),
         (["--methods", "bach"], "Did you mean 'batch'"),
         (["--shapes", "64"], "got '64'"),
         (["--shapes", "64x7x7x7"], "got '64x7x7x7'"),
@@ -99,6 +124,9 @@ def test_every_command_of_its_page_is_understood(
     monkeypatch.chdir(tmp_path)
     few = ("--shapes", "4x3", "--batch", "2", "--rounds", "1", "--threads", "1")
     ran = normkit(*shlex.split(command), *few)
+    if "--device cuda" in command and not torch.cuda.is_available():
+        assert (ran.code, "needs a GPU that PyTorch sees" in ran.err) == (2, True)
+        return
     assert (ran.code, ran.err) == (0, "")
     assert {path.name for path in tmp_path.iterdir()} == set(re.findall(r"bench\.\w+", command))
 
@@ -109,4 +137,4 @@ def test_the_example_of_its_page_runs() -> None:
 
 
 def test_the_page_has_commands() -> None:
-    assert len(COMMANDS) >= 4
+    assert len(COMMANDS) >= 5

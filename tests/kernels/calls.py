@@ -60,8 +60,8 @@ class Method:
 
 
 def _evaluated(x: Tensor, weight: Tensor | None, bias: Tensor | None, **ending: Any) -> Tensor:
-    mean = torch.linspace(-1, 2, x.shape[1], dtype=torch.float64)
-    variance = torch.linspace(0.5, 1.5, x.shape[1], dtype=torch.float64)
+    mean = torch.linspace(-1, 2, x.shape[1], dtype=torch.float64, device=x.device)
+    variance = torch.linspace(0.5, 1.5, x.shape[1], dtype=torch.float64, device=x.device)
     return F.batch_norm(x, mean, variance, weight, bias, **ending)
 
 
@@ -171,6 +171,7 @@ def call(
     affine: str = "both",
     affine_dtype: torch.dtype | None = None,
     mean: float = 1.0,
+    device: str = "cpu",
 ) -> Call:
     """A call of random tensors, all of which ask for a gradient.
 
@@ -184,18 +185,20 @@ def call(
         affine: "both", "weight" or "none".
         affine_dtype: of γ and β; that of the input where it is None.
         mean: of the input.
+        device: of all of them.
     """
     method = BY_NAME[method] if isinstance(method, str) else method
 
     def like_input(shift: float = 0.0) -> Tensor:
-        values = torch.randn(shape, dtype=torch.float64) + shift
+        values = torch.randn(shape, dtype=torch.float64, device=device) + shift
         return lies(values.to(dtype), layout)
 
     x = like_input(mean).requires_grad_()
 
     def vector() -> Tensor:
         size = method.affine_shape(x)
-        return torch.randn(size, dtype=torch.float64).to(affine_dtype or dtype).requires_grad_()
+        drawn = torch.randn(size, dtype=torch.float64, device=device)
+        return drawn.to(affine_dtype or dtype).requires_grad_()
 
     return Call(
         method,

@@ -26,6 +26,7 @@ DTYPES = {
     "float16": torch.float16,
 }
 DIRECTIONS: tuple[Direction, ...] = ("training", "inference")
+DEVICES = ("cpu", "cuda")
 
 RESNET50: tuple[Map, ...] = (
     *((64, 112, 112), (64, 56, 56), (256, 56, 56), (128, 56, 56), (128, 28, 28), (512, 28, 28)),
@@ -34,6 +35,8 @@ RESNET50: tuple[Map, ...] = (
 """The maps that ResNet-50 normalises, for images of 224 × 224."""
 BATCH, ROUNDS = 32, 15
 QUICK_BATCH, QUICK_ROUNDS = 2, 5
+GPU_BATCH, GPU_DTYPE = 128, "bfloat16"
+"""What networks are trained with there, and what makes maps large enough to measure."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class Case:
         act: the activation's name, or None.
         direction: `training`, forward and backward with the statistics of the batch, or
             `inference`, forward in evaluation.
+        device: where it is computed, a name in `DEVICES`.
     """
 
     method: str
@@ -58,6 +62,7 @@ class Case:
     residual: bool = False
     act: str | None = "relu"
     direction: Direction = "training"
+    device: str = "cpu"
 
     @property
     def values(self) -> int:
@@ -91,13 +96,14 @@ class Settings:
         residuals: whether a residual is added: False, True or both.
         act: the activation's name, or None.
         directions: names in `DIRECTIONS`.
-        compiled: whether `torch.compile` is timed too.
+        compiled: whether `torch.compile` is timed too; on a GPU also with `max-autotune`.
         threads: PyTorch's threads; None leaves them as they are.
         rounds: how many times each path of a case is timed.
-        device: `cpu`.
+        device: a name in `DEVICES`.
 
     Raises:
-        ValueError: a name that is not known, nothing to time, or a number below 1.
+        ValueError: a name that is not known, nothing to time, a number below 1, or a GPU that
+            PyTorch does not see.
 
     >>> settings = Settings(methods=("batch",), shapes=((8, 4, 4),), layouts=("contiguous",))
     >>> [str(case) for case in settings.cases()]
@@ -118,9 +124,11 @@ class Settings:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        if self.device != "cpu":
+        _known("device", (self.device,), DEVICES)
+        if self.device == "cuda" and not torch.cuda.is_available():
             raise ValueError(
-                f"a bench runs on the CPU; got {self.device!r}. CUDA kernels come later."
+                "a bench on cuda needs a GPU that PyTorch sees; this PyTorch, "
+                f"{torch.__version__}, sees none. Without one, time the CPU's kernels: device cpu."
             )
         _known("method of a bench", self.methods, METHODS)
         _known("layout", self.layouts, LAYOUTS)
@@ -143,7 +151,16 @@ class Settings:
     def cases(self) -> list[Case]:
         """Every combination, in the order in which they are timed."""
         return [
-            Case(method, layout, dtype, (self.batch, *shape), residual, self.act, direction)
+            Case(
+                method,
+                layout,
+                dtype,
+                (self.batch, *shape),
+                residual,
+                self.act,
+                direction,
+                self.device,
+            )
             for method, layout, dtype, direction, residual, shape in product(
                 self.methods,
                 self.layouts,

@@ -19,6 +19,7 @@ STYLES: dict[str, Style] = {
     "eager": NORMS["none"],
     "eager_in_place": OTHERS[0],
     "compile": NORMS["instance"],
+    "compile_max_autotune": NORMS["layer"],
     "onednn": NORMS["group"],
     "normkit": NORMS["batch"],
 }

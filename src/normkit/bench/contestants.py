@@ -80,7 +80,8 @@ def contestants(case: Case, compiled: bool = False) -> list[Contestant]:
     >>> [each.name for each in contestants(Case("rms", "contiguous", "float32", (2, 4, 3, 3)))]
     ['eager', 'eager_in_place', 'normkit']
     """
-    return [each for each in ALL if each.applies(case) and (compiled or each.name != COMPILED.name)]
+    left_out = () if compiled else (COMPILED, AUTOTUNED)
+    return [each for each in ALL if each.applies(case) and each not in left_out]
 
 
 def _eager(case: Case) -> Path:
@@ -114,13 +115,15 @@ def _has_in_place(case: Case) -> bool:
     return case.residual or case.act in IN_PLACE
 
 
-def _compiled(case: Case) -> Path:
+def _compiled(case: Case, mode: str | None = None) -> Path:
     """What PyTorch's compiler makes of the eager path, for this shape alone."""
-    # Or, after a few shapes, the compiler would give up and run the eager path.
-    torch.compiler.reset()
     eager = _eager(case)
-    how = _told(f"compiled: {_described(case, eager.layer)}")
-    return Path(eager.layer, torch.compile(eager.forward, dynamic=False), how)
+    how = _told(f"compiled{f', {mode}' if mode else ''}: {_described(case, eager.layer)}")
+    return Path(eager.layer, torch.compile(eager.forward, dynamic=False, mode=mode), how)
+
+
+def _on_gpu(case: Case) -> bool:
+    return case.device == "cuda"
 
 
 def _onednn(case: Case) -> Path:
@@ -142,7 +145,7 @@ def _has_onednn(case: Case) -> bool:
     # The format is neither of the layouts, so it takes part once.
     return (
         torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-        and case.method == "batch"
+        and (case.device, case.method) == ("cpu", "batch")
         and (case.layout, case.dtype) == ("contiguous", "float32")
         and case.act in (None, "relu")
     )
@@ -172,6 +175,13 @@ def _described(case: Case, layer: nn.Module) -> str:
 EAGER = Contestant("eager", "eager", _eager)
 IN_PLACE_EAGER = Contestant("eager_in_place", "in place", _eager_in_place, _has_in_place)
 COMPILED = Contestant("compile", "compile", _compiled)
+AUTOTUNED = Contestant(
+    "compile_max_autotune",
+    "max-autotune",
+    # Without graphs of its own: it would copy every input into them, as no network has it do.
+    partial(_compiled, mode="max-autotune-no-cudagraphs"),
+    _on_gpu,
+)
 ONEDNN = Contestant("onednn", "oneDNN", _onednn, _has_onednn)
 NORMKIT = Contestant("normkit", "normkit", _normkit)
-ALL = (EAGER, IN_PLACE_EAGER, COMPILED, ONEDNN, NORMKIT)
+ALL = (EAGER, IN_PLACE_EAGER, COMPILED, AUTOTUNED, ONEDNN, NORMKIT)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from importlib.metadata import version
+from importlib.util import find_spec
 from typing import TypedDict
 
 import torch
@@ -15,9 +17,10 @@ class Row(TypedDict):
     """One path of one case, or its floor.
 
     `error` is that of the check before it was timed, null for the floor; `reason` says why it was
-    not timed, and the numbers are null then. `eager_over` is the time of the eager path over this
-    one's, `in_place_over` that of the eager path in place, null where there is none, and
-    `times_floor` this one's over the floor's. Seconds throughout.
+    not timed, and the numbers are null then. `host` is, on a GPU, the median of the time until the
+    host has queued the step; where it is above `median`, the GPU waits for it. `eager_over` is the
+    time of the eager path over this one's, `in_place_over` that of the eager path in place, null
+    where there is none, and `times_floor` this one's over the floor's. Seconds throughout.
     """
 
     method: str
@@ -36,6 +39,7 @@ class Row(TypedDict):
     median: float | None
     q25: float | None
     q75: float | None
+    host: float | None
     eager_over: float | None
     in_place_over: float | None
     times_floor: float | None
@@ -67,10 +71,22 @@ class Group(TypedDict):
     times_floor: float | None
 
 
+class Gpu(TypedDict):
+    """A GPU, by its driver's name, and what its kernels are compiled with."""
+
+    name: str
+    capability: str
+    multiprocessors: int
+    bytes: int
+    cuda: str | None
+    triton: str | None
+
+
 class Machine(TypedDict):
     """Where it was measured.
 
-    `allocator` is what the C library was told of memory, GLIBC_TUNABLES, or null.
+    `allocator` is what the C library was told of memory, GLIBC_TUNABLES, or null. `gpu` is null
+    where the CPU was timed.
     """
 
     processor: str
@@ -79,6 +95,7 @@ class Machine(TypedDict):
     features: list[str]
     threads: int
     allocator: str | None
+    gpu: Gpu | None
 
 
 class Document(TypedDict):
@@ -107,7 +124,7 @@ OVER = {"eager": "eager_over", "eager_in_place": "in_place_over"}
 """What a reader would use in normkit's place → the key of its time over a row's."""
 
 
-def this_machine(threads: int) -> Machine:
+def this_machine(threads: int, device: str = "cpu") -> Machine:
     """What is known of this machine."""
     return Machine(
         processor=machine.processor(),
@@ -116,6 +133,20 @@ def this_machine(threads: int) -> Machine:
         features=machine.features(),
         threads=threads,
         allocator=os.environ.get("GLIBC_TUNABLES"),
+        gpu=this_gpu() if device == "cuda" else None,
+    )
+
+
+def this_gpu() -> Gpu:
+    """What is known of the GPU that tensors go to."""
+    found = torch.cuda.get_device_properties(torch.cuda.current_device())
+    return Gpu(
+        name=found.name,
+        capability=f"{found.major}.{found.minor}",
+        multiprocessors=found.multi_processor_count,
+        bytes=found.total_memory,
+        cuda=torch.version.cuda,
+        triton=version("triton") if find_spec("triton") else None,
     )
 
 

@@ -31,7 +31,7 @@ class Inputs:
 
 
 def inputs(case: Case) -> Inputs:
-    """Random inputs, the same for the same case, from a generator of their own.
+    """Random inputs on the device, the same for the same case, from a generator of their own.
 
     Channels are neither centred nor of unit variance, as in a network, nor are they together: a
     mean that is wrong shows.
@@ -39,15 +39,15 @@ def inputs(case: Case) -> Inputs:
     >>> inputs(Case("rms", "contiguous", "float32", (2, 4, 3, 3))).x.shape
     torch.Size([2, 4, 3, 3])
     """
-    generator = torch.Generator().manual_seed(SEED)
+    generator = torch.Generator(case.device).manual_seed(SEED)
     channels = case.shape[1]
 
     def maps() -> Tensor:
-        drawn = torch.randn(case.shape, generator=generator)
+        drawn = torch.randn(case.shape, generator=generator, device=case.device)
         return drawn.to(dtype=DTYPES[case.dtype], memory_format=LAYOUTS[case.layout])
 
     def vector() -> Tensor:
-        return torch.randn(channels, generator=generator)
+        return torch.randn(channels, generator=generator, device=case.device)
 
     x = maps()
     x *= (vector().abs() + 0.5).reshape(-1, 1, 1).to(x.dtype)

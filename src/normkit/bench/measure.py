@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import statistics
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
 
 from normkit.bench import checking, floor
 from normkit.bench.cases import Case
-from normkit.bench.contestants import Contestant
+from normkit.bench.contestants import COMPILED, Contestant
 from normkit.bench.document import OVER, Row
 from normkit.bench.inputs import inputs
 from normkit.bench.step import Step
-from normkit.bench.timing import Spread, in_turns
+from normkit.bench.timing import Spread, Taken, in_turns
 
 FLOOR = "floor"
 WARM_UP = 2
@@ -37,6 +40,9 @@ def measure(case: Case, contestants: Sequence[Contestant], rounds: int) -> list[
 
 
 def _measure(case: Case, contestants: Sequence[Contestant], rounds: int) -> list[Row]:
+    if COMPILED in contestants:
+        # Or, after a few shapes, the compiler would give up and run the eager path.
+        torch.compiler.reset()
     given = inputs(case)
     right = checking.expected(case, given)
     steps: dict[str, Callable[[], object]] = {FLOOR: floor.mover(case, given.x)}
@@ -56,8 +62,7 @@ def _measure(case: Case, contestants: Sequence[Contestant], rounds: int) -> list
         if row["reason"] is None:
             steps[contestant.name] = step
     del right
-    seconds = in_turns(steps, rounds, WARM_UP)
-    _fill(rows, {name: Spread.of(each) for name, each in seconds.items()})
+    _fill(rows, in_turns(steps, rounds, WARM_UP, case.device))
     return rows
 
 
@@ -83,20 +88,24 @@ def _row(case: Case, contestant: str, how: str, rounds: int) -> Row:
         median=None,
         q25=None,
         q75=None,
+        host=None,
         eager_over=None,
         in_place_over=None,
         times_floor=None,
     )
 
 
-def _fill(rows: list[Row], spreads: dict[str, Spread]) -> None:
+def _fill(rows: list[Row], taken: Mapping[str, Sequence[Taken]]) -> None:
     """Put what was measured into the rows."""
+    spreads = {name: Spread.of([each.seconds for each in rounds]) for name, rounds in taken.items()}
     least = spreads[FLOOR]
     for row in rows:
         if row["contestant"] not in spreads:
             continue
         spread = spreads[row["contestant"]]
         row["median"], row["q25"], row["q75"] = spread.median, spread.q25, spread.q75
+        queued = [each.host for each in taken[row["contestant"]] if each.host is not None]
+        row["host"] = statistics.median(queued) if queued else None
         row["times_floor"] = spread.median / least.median
         for rival, key in OVER.items():
             if rival in spreads:

@@ -9,7 +9,7 @@ import torch
 
 from normkit.bench import floor
 from normkit.bench.cases import Case, Settings
-from normkit.bench.contestants import contestants
+from normkit.bench.contestants import AUTOTUNED, COMPILED, contestants
 from normkit.bench.document import Document, Row, this_machine, versions
 from normkit.bench.events import Event
 from normkit.bench.measure import WARM_UP, measure
@@ -77,15 +77,18 @@ class Bench:
 
     def _guesses(self) -> list[float]:
         """Seconds that each case may take, from the pace of a copy."""
-        x = torch.ones(_TRIED_VALUES)
-        copies = in_turns({"copy": lambda: floor.new_output(x).copy_(x)}, _TRIED_ROUNDS)["copy"]
-        return [self._guess(case, Spread.of(copies).median / x.nbytes) for case in self._cases]
+        x, device = torch.ones(_TRIED_VALUES, device=self.settings.device), self.settings.device
+        steps = {"copy": lambda: floor.new_output(x).copy_(x)}
+        taken = in_turns(steps, _TRIED_ROUNDS, WARM_UP, device)["copy"]
+        median = Spread.of([each.seconds for each in taken]).median
+        return [self._guess(case, median / x.nbytes) for case in self._cases]
 
     def _guess(self, case: Case, per_byte: float) -> float:
         paths = contestants(case, self.settings.compiled)
         steps = (self.settings.rounds + WARM_UP) * len(paths)
         copies = steps * _TIMES_FLOOR * floor.passes(case) / 2 + _CHECK
-        fixed = _SETTING_UP + (_COMPILING if self.settings.compiled else 0.0)
+        compiled = sum(path in (COMPILED, AUTOTUNED) for path in paths)
+        fixed = _SETTING_UP + _COMPILING * compiled
         return copies * case.bytes * per_byte + fixed
 
     def document(self) -> Document:
@@ -94,7 +97,7 @@ class Bench:
         return Document(
             normkit=normkit,
             torch=torchs,
-            machine=this_machine(self._threads),
+            machine=this_machine(self._threads, self.settings.device),
             batch=self.settings.batch,
             act=self.settings.act,
             rounds=self.settings.rounds,

@@ -25,7 +25,7 @@ class Step:
     def __init__(self, case: Case, inputs: Inputs, path: Path) -> None:
         self._path = path
         self._trains = case.direction == "training"
-        layer = path.layer.train(self._trains)
+        layer = path.layer.to(case.device).train(self._trains)
         for name, value in inputs.state.items():
             # Not copied: float64 parameters take the place of those of float32.
             getattr(layer, name).data = value.clone()

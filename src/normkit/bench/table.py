@@ -38,6 +38,10 @@ def _blocks(document: Document) -> Iterator[RenderableType]:
         f"Milliseconds: the median of {document['rounds']} rounds, ± half the range of the middle "
         f"half. {'No activation' if document['act'] is None else 'Activation: ' + document['act']}."
     )
+    if document["machine"]["gpu"] is not None:
+        yield clean(
+            "Of the GPU alone; in brackets that of the host to queue a step, where it is longer."
+        )
     for rows in grouped(document["rows"]).values():
         yield from _group(rows)
     if document["summary"]:
@@ -79,7 +83,10 @@ def _cell(row: Row | None) -> str:
         return NOT_TIMED
     half = (row["q75"] - row["q25"]) / 2 / row["median"]
     # Where a column is narrow, the line breaks between the two.
-    return f"{formats.number(1e3 * row['median'])} ±{100 * half:.0f}%"
+    told = f"{formats.number(1e3 * row['median'])} ±{100 * half:.0f}%"
+    if row["host"] is not None and row["host"] > row["median"]:
+        told += f" ({formats.number(1e3 * row['host'])})"
+    return told
 
 
 def _summary(groups: list[Group]) -> Iterator[RenderableType]:

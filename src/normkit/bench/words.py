@@ -71,10 +71,11 @@ def paths(rows: Iterable[Row]) -> list[str]:
 
 def where(document: Document) -> str:
     """The machine and the versions, in one line."""
-    machine = document["machine"]
+    machine, gpu = document["machine"], document["machine"]["gpu"]
+    versions = f"normkit {document['normkit']}, torch {document['torch']}"
+    if gpu is not None:
+        compilers = f"CUDA {gpu['cuda']}, Triton {gpu['triton']}"
+        return f"{gpu['name']}; {versions}, {compilers}"
     count = machine["threads"]
     threads = "1 thread" if count == 1 else f"{count} threads"
-    return (
-        f"{machine['processor']}, {machine['capability']}, {threads}; "
-        f"normkit {document['normkit']}, torch {document['torch']}"
-    )
+    return f"{machine['processor']}, {machine['capability']}, {threads}; {versions}"

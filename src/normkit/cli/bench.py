@@ -33,12 +33,19 @@ def bench(
         ),
     ] = "",
     batch: Annotated[
-        int | None, typer.Option(help="Samples in a batch: 32, with --quick 2.", show_default=False)
+        int | None,
+        typer.Option(
+            help="Samples in a batch: 32, on a GPU 128, with --quick 2.", show_default=False
+        ),
     ] = None,
     layouts: Annotated[str, typer.Option(help="Memory formats.")] = "contiguous,channels_last",
     dtypes: Annotated[
-        str, typer.Option(help="`float32`, `float64`, `bfloat16`, `float16`.")
-    ] = "float32",
+        str,
+        typer.Option(
+            help="`float32`, `float64`, `bfloat16`, `float16`; empty means `float32`, on a GPU "
+            "`bfloat16`."
+        ),
+    ] = "",
     direction: Annotated[
         Literal["training", "inference", "both"],
         typer.Option(help="Forward and backward, or forward in evaluation."),
@@ -48,13 +55,14 @@ def bench(
     ] = "no",
     act: Annotated[str, typer.Option(help="The activation's name, or `none`.")] = "relu",
     compiled: Annotated[
-        bool,
+        bool | None,
         typer.Option(
             "--compile/--no-compile",
-            help="Time torch.compile too; off by default, since each case compiles for many "
-            "seconds on a CPU.",
+            help="Time torch.compile too, on a GPU also with max-autotune; off by default on a "
+            "CPU, since each case compiles for many seconds there.",
+            show_default=False,
         ),
-    ] = False,
+    ] = None,
     threads: Annotated[
         int | None, typer.Option(help="PyTorch's threads; by default as many as it takes.")
     ] = None,
@@ -79,11 +87,26 @@ def bench(
         normkit bench --methods batch --residual both --out bench.json --chart bench.svg
 
         normkit bench --methods group --shapes 64x56,256x14x28 --compile
-    """
-    from normkit.bench import Bench, Settings
-    from normkit.bench.cases import BATCH, METHODS, QUICK_BATCH, QUICK_ROUNDS, RESNET50, ROUNDS
 
-    default_batch, default_rounds = (QUICK_BATCH, QUICK_ROUNDS) if quick else (BATCH, ROUNDS)
+        normkit bench --device cuda --methods batch,group --layouts channels_last --residual yes
+    """
+    import torch
+
+    from normkit.bench import Bench, Settings
+    from normkit.bench.cases import (
+        BATCH,
+        GPU_BATCH,
+        GPU_DTYPE,
+        METHODS,
+        QUICK_BATCH,
+        QUICK_ROUNDS,
+        RESNET50,
+        ROUNDS,
+    )
+
+    whole_batch = GPU_BATCH if device == "cuda" else BATCH
+    default_batch, default_rounds = (QUICK_BATCH, QUICK_ROUNDS) if quick else (whole_batch, ROUNDS)
+    compiled = device == "cuda" if compiled is None else compiled
     directions: Any = ("training", "inference") if direction == "both" else (direction,)
     try:
         wanted = Bench(
@@ -92,7 +115,7 @@ def bench(
                 shapes=tuple(map(_shape, _names(shapes))) or RESNET50,
                 batch=default_batch if batch is None else batch,
                 layouts=_names(layouts),
-                dtypes=_names(dtypes),
+                dtypes=_names(dtypes) or (GPU_DTYPE if device == "cuda" else "float32",),
                 residuals=_RESIDUALS[residual],
                 act=None if act == "none" else act,
                 directions=directions,
@@ -106,9 +129,8 @@ def bench(
         raise UserError(str(error)) from error
     console = Console(highlight=False)
     if not compiled:
-        console.print(
-            "Without torch.compile, which is slow to compile on a CPU: --compile adds it."
-        )
+        why = ", which is slow to compile on a CPU" if device == "cpu" else ""
+        console.print(f"Without torch.compile{why}: --compile adds it.")
     try:
         # Written before the first case too: whether it can be is not found out at the end.
         _write(wanted, out, chart)
@@ -117,6 +139,12 @@ def bench(
         _show(wanted, console, out, chart)
         kept = "above" if out is None else f"in {out}"
         raise Stopped(f"Stopped. What was measured is {kept}.") from None
+    except torch.OutOfMemoryError as error:
+        _show(wanted, console, out, chart)
+        raise UserError(
+            "the GPU's memory does not hold a case, which is checked in float64: take a smaller "
+            f"--batch, or --shapes without the largest. PyTorch says: {error}"
+        ) from error
     _show(wanted, console, out, chart)
 
 

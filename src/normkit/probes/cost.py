@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from normkit.probes.restore import unchanged
+
+Step = Callable[[], object]
+Taken = TypeVar("Taken")
 
 
 def bytes_for_backward(model: nn.Module, images: Tensor, labels: Tensor) -> int:
@@ -42,7 +46,7 @@ def bytes_for_backward(model: nn.Module, images: Tensor, labels: Tensor) -> int:
 
 
 def seconds_in_turns(
-    steps: dict[str, Callable[[], object]], rounds: int, warm_up: int = 3
+    steps: Mapping[str, Step], rounds: int, warm_up: int = 3
 ) -> dict[str, list[float]]:
     """Time several steps in turns, so that all see the same disturbances.
 
@@ -57,15 +61,44 @@ def seconds_in_turns(
     >>> sorted(seconds_in_turns({"a": lambda: None, "b": lambda: None}, rounds=3))
     ['a', 'b']
     """
+    return in_turns(steps, rounds, warm_up, seconds)
+
+
+def seconds(step: Step) -> float:
+    """How long a step takes by the clock on the wall.
+
+    >>> seconds(lambda: None) < 1
+    True
+    """
+    start = time.perf_counter()
+    step()
+    return time.perf_counter() - start
+
+
+def in_turns(
+    steps: Mapping[str, Step], rounds: int, warm_up: int, timed: Callable[[Step], Taken]
+) -> dict[str, list[Taken]]:
+    """Take several steps in turns, each timed by a clock that is given.
+
+    Args:
+        steps: name → a function that performs one step.
+        rounds: how many times each is timed.
+        warm_up: how many times each runs before.
+        timed: performs a step and returns what it took.
+
+    Returns:
+        Name → what each round took.
+
+    >>> in_turns({"a": lambda: 1, "b": lambda: 2}, 3, 0, lambda step: step())
+    {'a': [1, 1, 1], 'b': [2, 2, 2]}
+    """
     for step in steps.values():
         for _ in range(warm_up):
             step()
-    seconds: dict[str, list[float]] = {name: [] for name in steps}
+    taken: dict[str, list[Taken]] = {name: [] for name in steps}
     names = list(steps)
     for turn in range(rounds):
         # Another one goes first each round: none always follows the same neighbour.
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
-            start = time.perf_counter()
-            steps[name]()
-            seconds[name].append(time.perf_counter() - start)
-    return seconds
+            taken[name].append(timed(steps[name]))
+    return taken
