@@ -29,6 +29,7 @@ import normkit as nk
 from normkit.bench.cases import Case
 from normkit.bench.contestants import contestants
 from normkit.bench.measure import measure
+from normkit.kernels.activation import NONE
 from normkit.kernels.library import missing
 from normkit.testing.problem import without_pytorchs_warnings
 
@@ -94,6 +95,28 @@ class TestValues:
                 got = one.output()
             # From the float32 values as they are: their own rounding is nobody's error.
             close(got, plainly(one.in_float64().output), 4e-6)
+
+
+@layouts
+def test_what_processes_do_by_themselves(layout: str) -> None:
+    one = call("batch", (5, 70, 9, 7), layout=layout, mean=100.0, device=DEVICE)
+    mean, variance = torch.ops.normkit.batch_moments(one.input)
+    x = one.input.double()
+    close(mean, x.mean((0, 2, 3)), 1e-7)
+    close(variance, x.var((0, 2, 3), correction=0), 1e-5)
+    tilt, offset = torch.randn(2, 70, device=DEVICE, dtype=torch.float64)
+    found, _ = torch.ops.normkit.sync_batch_norm_backward(
+        *(one.upstream, one.input, None, one.weight, one.bias, mean, variance, None),
+        *(tilt, offset, 1e-5, NONE, 0.0, False),
+    )
+
+    def per_channel(vector: Tensor) -> Tensor:
+        return vector.reshape(-1, 1, 1)
+
+    scale = one.weight.double() * torch.rsqrt(variance + 1e-5)
+    centred = x - per_channel(mean.float().double())
+    right = per_channel(scale) * one.upstream.double() + per_channel(tilt) * centred
+    close(found.double(), right + per_channel(offset), 1e-5)
 
 
 @layouts

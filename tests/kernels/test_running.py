@@ -56,6 +56,17 @@ def test_they_move_as_by_the_formula(
 
 
 @layouts
+def test_they_move_once_where_the_map_is_divided(form: torch.memory_format) -> None:
+    made = nk.nn.BatchNorm2d(96)
+    twin = copy.deepcopy(made)
+    x = torch.randn(4, 96, 9, 9).contiguous(memory_format=form)
+    with taken():
+        made(x)
+    plainly(lambda: twin(x))
+    close(buffers(made), buffers(twin), 1e-6)
+
+
+@layouts
 def test_they_are_those_of_the_values_in_float64(form: torch.memory_format) -> None:
     layer = nk.nn.BatchNorm2d(6, momentum=1.0)
     x = sample(form) + 1000

@@ -35,6 +35,7 @@ SHAPES = {
     "one sample": ((1, 6, 9, 9), "contiguous"),
     "one sample, channels-last": ((1, 6, 9, 9), "channels-last"),
     "maps of several runs": ((2, 3, 37, 29), "contiguous"),
+    "many channels": ((2, 69, 3, 3), "contiguous"),
     "many channels, channels-last": ((2, 519, 3, 3), "channels-last"),
 }
 ACTIVATIONS: list[Any] = [

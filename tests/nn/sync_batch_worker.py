@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 import normkit as nk
+from normkit.kernels import library
 
 SIZES = (5, 3, 0, 7)
 """How many samples each process has: uneven, one has none."""
@@ -240,6 +241,14 @@ def transforms() -> None:
         torch.stack([copy.deepcopy(synced)(each) for each in several]),
         "vmap",
     )
+    weights = torch.randn(3, CHANNELS, dtype=x.dtype)
+
+    def with_weight(weight: Tensor) -> Tensor:
+        return nk.functional.sync_batch_norm(x, None, None, weight, training=True)
+
+    close(
+        torch.func.vmap(with_weight)(weights), torch.stack([*map(with_weight, weights)]), "weights"
+    )
     close(synced.state_dict(), before, "captured statistics", 0.0)
 
 
@@ -271,6 +280,21 @@ def compiled() -> None:
     close(synced.state_dict(), twin.state_dict(), "statistics")
 
 
+def the_way_of_a_call_is_explained() -> None:
+    synced = layer(act="relu")
+    x = batches(everyone())[dist.get_rank()]
+    told = str(nk.explain(synced, x)).removeprefix("sync_batch_norm: ")
+    if not library.is_in_triton(x):
+        why = "no kernel for the CPU has statistics over several processes"
+        assert told == f"the plain formula, since {why}"
+    elif len(x) == 0:
+        assert told == "the plain formula, since the input is empty"
+    else:
+        assert told == "a kernel for the CPU, norm + relu in one pass over contiguous float64"
+    with nk.lean():  # Of the formula it rebuilds nothing, and says nothing.
+        assert ("lean" in str(nk.explain(synced, x))) == (told.startswith("a kernel"))
+
+
 CHECKS: list[Callable[[], None]] = [
     uneven_batches,
     twice_in_one_step,
@@ -288,6 +312,7 @@ CHECKS: list[Callable[[], None]] = [
     transforms,
     evaluation_without_running_statistics_is_each_process_alone,
     compiled,
+    the_way_of_a_call_is_explained,
 ]
 
 

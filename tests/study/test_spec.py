@@ -143,6 +143,17 @@ class TestCodeVersion:
                 code.write("\n# changed\n")
         assert trial(code="").name == before
 
+    def test_it_tells_what_kernels_there_are_on_the_device(
+        self, package: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(room, "missing_on", {"cpu": "none built", "cuda": None}.get)
+        monkeypatch.setattr(room, "triton_version", lambda: "3.9.1")
+        assert ", no kernels, torch" in room.code_version()
+        assert ", kernels by Triton 3.9.1, torch" in room.code_version("cuda")
+        monkeypatch.setattr(room, "missing_on", {"cpu": None, "cuda": "no Triton"}.get)
+        assert ", kernels, torch" in room.code_version()
+        assert ", no kernels, torch" in room.code_version("cuda")
+
     def test_another_torch_gives_every_trial_another_name(
         self, trial: Trial, package: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from importlib.metadata import version
-from importlib.util import find_spec
 from typing import TypedDict
 
 import torch
 
 from normkit import machine
 from normkit._version import __version__
+from normkit.kernels.library import triton_version
 
 
 class Row(TypedDict):
@@ -146,7 +145,7 @@ def this_gpu() -> Gpu:
         multiprocessors=found.multi_processor_count,
         bytes=found.total_memory,
         cuda=torch.version.cuda,
-        triton=version("triton") if find_spec("triton") else None,
+        triton=triton_version(),
     )
 
 

@@ -8,9 +8,16 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from normkit import kernels
 from normkit.functional.activation import Activation, finish
 from normkit.functional.batch import batch_norm, batch_norm_of_batch
 from normkit.functional.checks import check_input, check_mask, check_per_channel
+from normkit.functional.processes import (
+    gathered,
+    message_of,
+    several_processes,
+    together,
+)
 from normkit.functional.running import update_running_
 from normkit.functional.statistics import (
     Moments,
@@ -52,6 +59,7 @@ def sync_batch_norm(
 
     The gradient is that of the sum of the processes' losses, as it is on the joined batch; γ and β
     get in each process what its own samples contribute, which DistributedDataParallel averages.
+    Processes wait for each other in the backward too, where their inputs ask for a gradient.
 
     Args:
         input: `(N, C, *)`, on any device whose backend can gather and reduce, such as the CPU with
@@ -112,112 +120,61 @@ def sync_batch_norm_of_batches(
     Returns:
         The output, and the moments over all processes, without a gradient.
     """
-    if not _several_processes(process_group):
+    if not several_processes("sync_batch_norm", process_group):
         return batch_norm_of_batch(input, weight, bias, eps, act=act, residual=residual, mask=mask)
     check_input("sync_batch_norm", input)
     check_per_channel("sync_batch_norm", input.shape[1], weight=weight, bias=bias)
-    kept = check_mask("sync_batch_norm", mask, input)
-    x = at_least_float32(input, kept)
-    axes = (0, *range(2, x.ndim))
-    centred, minus_mean, variance = centred_moments(x, axes, kept=kept)
-    own = (
-        minus_mean.new_full((), value_count(x, axes))
-        if kept is None
-        else kept_count(x, axes, kept).reshape(())
+    ending = kernels.choose(
+        "sync_batch_norm", input, act, residual, weight, bias, mask=mask, over_processes=True
     )
+    if ending is None:
+        kept = check_mask("sync_batch_norm", mask, input)
+        y, moments = _by_formula(input, weight, bias, eps, process_group, kept)
+        return finish(y, act, residual), moments
+    own = kernels.batch_moments(input, ending)
+    count = own.mean.new_full((), value_count(input, _axes(input)))
+    message = message_of(own.mean, own.variance, count)
+    told, weight, bias = gathered(message, process_group, weight, bias)
+    mean, variance, size = together(told)
+    y = kernels.sync_batch_norm(input, own, mean, variance, weight, bias, eps)
+    return finish(y, ending.act), _moments(mean, variance, size)
 
-    # One message for each process: its mean, its variance and how many values they are of.
-    channels = x.shape[1]
-    message = torch.cat([-minus_mean.flatten(), variance.flatten(), own.reshape(1)])
-    told = _gathered(message, process_group)
-    means, variances = told[:, :channels], told[:, channels:-1]
-    sizes = told[:, -1:].detach()
-    size = sizes.sum()
-    shares = sizes / size.clamp(min=1)
-    # All variances are centred, and so is what is added to them: the variance of the means.
-    mean = (means * shares).sum(0)
-    variance = ((variances + (means - mean).square()) * shares).sum(0)
+
+def _by_formula(
+    input: Tensor,  # noqa: A002
+    weight: Tensor | None,
+    bias: Tensor | None,
+    eps: float,
+    group: dist.ProcessGroup | None,
+    kept: Tensor | None,
+) -> tuple[Tensor, Moments]:
+    x = at_least_float32(input, kept)
+    axes = _axes(x)
+    centred, minus_mean, variance = centred_moments(x, axes, kept=kept)
+    count = (
+        minus_mean.new_full((), value_count(x, axes), dtype=torch.float64)
+        if kept is None
+        else kept_count(x, axes, kept)
+    )
+    own_mean = -minus_mean.flatten()
+    message = message_of(own_mean, variance.flatten(), count)
+    told, weight, bias = gathered(message, group, weight, bias)
+    mean, variance, size = together(told)
 
     scale = torch.rsqrt(variance + eps)
     if weight is not None:
-        scale = scale * in_precision_of(x, weight)
+        scale = scale * in_precision_of(scale, weight)
     # From the process's own mean to the mean of all, on small tensors only.
-    shift = (-minus_mean.flatten() - mean) * scale
+    shift = (own_mean - mean) * scale
     if bias is not None:
-        shift = shift + in_precision_of(x, bias)
+        shift = shift + in_precision_of(shift, bias)
     y = scale_and_shift(centred, per_channel(scale, x), per_channel(shift, x))
-    moments = Moments(mean.detach(), unbiased(variance.detach(), size), size)
-    return finish(in_precision_of(input, y), act, residual), moments
+    return in_precision_of(input, y), _moments(mean, variance, size)
 
 
-def _several_processes(group: dist.ProcessGroup | None) -> bool:
-    if not (dist.is_available() and dist.is_initialized()):
-        return False
-    if dist.get_rank(group) < 0:
-        raise ValueError(
-            "sync_batch_norm: this process is not in process_group; it cannot know the others' "
-            "batches. Make the layer with a group that this process belongs to."
-        )
-    return dist.get_world_size(group) > 1
+def _axes(x: Tensor) -> tuple[int, ...]:
+    return (0, *range(2, x.ndim))
 
 
-class _Gather(torch.autograd.Function):
-    """One tensor of every process, stacked: `(*)` → `(processes, *)`."""
-
-    @staticmethod
-    def forward(x: Tensor, group: dist.ProcessGroup | None) -> Tensor:
-        processes = dist.get_world_size(group)
-        told = x.new_empty(processes * x.numel())
-        _all_gather(told, x.flatten(), group)
-        return told.reshape(processes, *x.shape)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        ctx.group = inputs[1]
-
-    @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None]:
-        gradient: Tensor = _SumOwn.apply(upstream, ctx.group)  # type: ignore[no-untyped-call]
-        return gradient, None
-
-    @staticmethod
-    def vmap(
-        info: Any, in_dims: tuple[int | None, ...], x: Tensor, group: dist.ProcessGroup | None
-    ) -> tuple[Tensor, int]:
-        return _gathered(x.movedim(in_dims[0] or 0, 0), group), 1
-
-
-class _SumOwn(torch.autograd.Function):
-    """The sum over the processes, of which each keeps its own row: `_Gather`'s transpose."""
-
-    @staticmethod
-    def forward(x: Tensor, group: dist.ProcessGroup | None) -> Tensor:
-        total = x.clone(memory_format=torch.contiguous_format)
-        dist.all_reduce(total, group=group)
-        return total[dist.get_rank(group)].clone()
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        ctx.group = inputs[1]
-
-    @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None]:
-        return _gathered(upstream, ctx.group), None
-
-    @staticmethod
-    def vmap(
-        info: Any, in_dims: tuple[int | None, ...], x: Tensor, group: dist.ProcessGroup | None
-    ) -> tuple[Tensor, int]:
-        own: Tensor = _SumOwn.apply(x.movedim(in_dims[0] or 0, 1), group)  # type: ignore[no-untyped-call]
-        return own, 0
-
-
-def _gathered(x: Tensor, group: dist.ProcessGroup | None) -> Tensor:
-    told: Tensor = _Gather.apply(x, group)  # type: ignore[no-untyped-call]
-    return told
-
-
-def _all_gather(told: Tensor, x: Tensor, group: dist.ProcessGroup | None) -> None:
-    # Under its newer name where there is one: the older is deprecated.
-    gather = getattr(dist, "all_gather_single", None) or dist.all_gather_into_tensor
-    gather(told, x, group=group)
+def _moments(mean: Tensor, variance: Tensor, size: Tensor) -> Moments:
+    return Moments(mean.detach(), unbiased(variance.detach(), size), size)

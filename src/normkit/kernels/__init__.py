@@ -14,12 +14,14 @@ from normkit.kernels.group import group_norm, group_norm_with_statistics
 from normkit.kernels.group import register as register_group
 from normkit.kernels.library import MISSING, fresh_like
 from normkit.kernels.recomputed import recomputed, recomputes
+from normkit.kernels.sync_batch import batch_moments, sync_batch_norm
 
 __all__ = [
     "MISSING",
     "Choice",
     "Ending",
     "apply_statistics",
+    "batch_moments",
     "batch_norm",
     "batch_norm_moving",
     "channel_norm",
@@ -34,4 +36,5 @@ __all__ = [
     "register_batch",
     "register_channel",
     "register_group",
+    "sync_batch_norm",
 ]

@@ -13,7 +13,7 @@ from torch.nn import Parameter
 
 from normkit.kernels import lean
 from normkit.kernels.activation import NONE, Act, fused
-from normkit.kernels.library import missing
+from normkit.kernels.library import is_in_triton, missing
 
 _transforms = torch._C._functorch.get_dynamic_layer_stack_depth
 
@@ -100,6 +100,7 @@ def choose(
     given: tuple[Tensor, ...] = (),
     mask: Tensor | None = None,
     trailing: bool = False,
+    over_processes: bool = False,
 ) -> Ending | None:
     """What a kernel is to end with, where one takes the call; otherwise None.
 
@@ -112,15 +113,20 @@ def choose(
         given: statistics that do not come of the input, one value per channel each.
         mask: what is left out; None where all counts.
         trailing: whether it is over the last values of memory, whatever the axes mean.
+        over_processes: whether the statistics are over the batches of several processes.
     """
-    refusal = _refusal(input, residual, affine + given if given else affine, mask)
+    refusal = _refusal_over_processes(input) if over_processes else None
+    if refusal is None:
+        refusal = _refusal(input, residual, affine + given if given else affine, mask)
     if refusal is None and given and any(statistic.requires_grad for statistic in given):
         refusal = "the statistics ask for a gradient"
     if refusal is None and trailing and not input.is_contiguous():
         refusal = "the input is not contiguous"
     if _observer is not None:
         how = "" if refusal else _how(input, act, residual)
-        _observer.append(Choice(function, refusal, how, lean.told()))
+        # A formula that sends messages is not run again.
+        is_rebuilt = refusal is None or not over_processes
+        _observer.append(Choice(function, refusal, how, lean.told() if is_rebuilt else ""))
     if refusal is not None:
         return None
     if residual is not None and residual.stride() != input.stride():
@@ -190,6 +196,14 @@ def _refusal(
             return "weight, bias and statistics are to be contiguous vectors beside the input"
         if type(vector) is not Parameter and type(vector) is not Tensor:
             return f"weight, bias or statistics are a {type(vector).__name__}"
+    return None
+
+
+def _refusal_over_processes(x: Tensor) -> str | None:
+    if not is_in_triton(x):
+        return "no kernel for the CPU has statistics over several processes"
+    if torch.compiler.is_compiling():
+        return "a compiled graph sends messages by the formula"
     return None
 
 

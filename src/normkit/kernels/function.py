@@ -172,6 +172,12 @@ def _rebuilt(
     return _forward(kernel, **sources, given=given, options=options, act=act, keeps_signs=False)[0]
 
 
+def is_told_by_signs(kind: int, residual: Tensor | None) -> bool:
+    """Whether the signs of an output's values are kept, instead of the residual."""
+    # What is rebuilt for others in the backward pass tells the derivative as well.
+    return residual is not None and Fused(kind).has_two_slopes and not lean.rebuilds(residual)
+
+
 class _Normalise(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -186,13 +192,7 @@ class _Normalise(torch.autograd.Function):
     ) -> Tensor | Outputs:
         name, options, kind, slope, moved, wants_statistics = call
         kernel = KERNELS[name]
-        # What is rebuilt for others in the backward pass tells the derivative as well.
-        keeps_signs = (
-            residual is not None
-            and Fused(kind).has_two_slopes
-            and kernel.statistics != "recomputed"
-            and not lean.rebuilds(residual)
-        )
+        keeps_signs = kernel.statistics != "recomputed" and is_told_by_signs(kind, residual)
         given = None if mean is None or variance is None else (mean, variance)
         output, own_mean, own_variance, signs = _forward(
             kernel, input, residual, weight, bias, given, options, (kind, slope), keeps_signs, moved
@@ -251,58 +251,84 @@ class _Normalise(torch.autograd.Function):
 
 
 def _differentiable(ctx: Any, upstream: Tensor) -> list[Tensor | None]:
-    """The gradients by operations that can be differentiated again, and that a vmap can batch."""
     saved = ctx.saved_tensors
     input, residual, weight, bias, mean, variance, signs = saved  # noqa: A001
-    wants = ctx.needs_input_grad[:4]
     kernel = KERNELS[ctx.name]
     given = (mean, variance) if kernel.statistics == "given" else ()
-    act = function_of(ctx.kind, ctx.slope)
+    return gradients_by_formula(
+        lambda input, weight, bias: kernel.plain(input, weight, bias, *given, *ctx.options),  # noqa: A006
+        upstream,
+        (input, residual, weight, bias),
+        ctx.needs_input_grad[:4],
+        function_of(ctx.kind, ctx.slope),
+        None
+        if signs is None
+        else slopes_of(kernel.backward, saved, *ctx.options, ctx.kind, ctx.slope),
+    )
+
+
+def gradients_by_formula(
+    plain: Callable[..., Tensor],
+    upstream: Tensor,
+    sources: Sequence[Tensor | None],
+    wants: Sequence[bool],
+    act: Callable[[Tensor], Tensor] | None,
+    slopes: Tensor | None,
+) -> list[Tensor | None]:
+    """The gradients by operations that can be differentiated again, and that a vmap can batch.
+
+    Args:
+        plain: the formula: the sources but for the residual → norm(input).
+        upstream: that of the output.
+        sources: input, residual, and what else is differentiated for.
+        wants: whether the gradient of each is asked for.
+        act: what comes after the residual is added.
+        slopes: the derivative of `act` at each value, where signs tell it.
+    """
     before = upstream
-    if signs is not None:
-        slopes = _slopes(ctx, kernel, saved)
+    if slopes is not None:
         # Not a product alone: an upstream gradient may be infinite where the slope is zero.
         before = torch.where(slopes == 0, 0.0, upstream * slopes).to(upstream.dtype)
         act = None
     with torch.enable_grad():
         # Each a tensor of its own, since one may be given twice: as input and as residual.
-        input, residual, weight, bias = (  # noqa: A001
-            None if tensor is None else tensor.view_as(tensor)
-            for tensor in (input, residual, weight, bias)
-        )
-        y = kernel.plain(input, weight, bias, *given, *ctx.options)
+        own = [None if tensor is None else tensor.view_as(tensor) for tensor in sources]
+        input, residual, *others = own  # noqa: A001
+        y = plain(input, *others)
         if act is not None:
             y = act(y if residual is None else y + residual)
-        sources = [
+        asked = [
             tensor
-            for tensor, wanted in zip((input, residual, weight, bias), wants, strict=True)
+            for tensor, wanted in zip(own, wants, strict=True)
             if wanted and tensor is not None
         ]
         # Of a residual alone that is not kept there is nothing to ask the formula for.
         found = iter(
-            torch.autograd.grad(y, sources, before, create_graph=True, allow_unused=True)
-            if sources
+            torch.autograd.grad(y, asked, before, create_graph=True, allow_unused=True)
+            if asked
             else ()
         )
     gradients = [
         next(found) if wanted and tensor is not None else None
-        for tensor, wanted in zip((input, residual, weight, bias), wants, strict=True)
+        for tensor, wanted in zip(own, wants, strict=True)
     ]
     if wants[1] and residual is None:
         gradients[1] = before
     return gradients
 
 
-def _slopes(ctx: Any, kernel: Kernel, saved: Sequence[Tensor]) -> Tensor:
-    """The derivative of the activation at each value, told by its signs."""
+def slopes_of(
+    backward: Callable[..., tuple[Tensor, ...]], saved: Sequence[Tensor | None], *options: Any
+) -> Tensor:
+    """The derivative of the activation at each value, told by its signs.
+
+    Args:
+        backward: the operator: upstream, *saved, *options, whether the input's and the residual's
+            gradients are asked for.
+        saved: what the forward kept, the input first.
+        options: ε, and the activation.
+    """
     detached = [None if tensor is None else tensor.detach() for tensor in saved]
+    assert detached[0] is not None
     with torch.no_grad():
-        return kernel.backward(
-            torch.ones_like(saved[0]),
-            *detached,
-            *ctx.options,
-            ctx.kind,
-            ctx.slope,
-            False,
-            True,
-        )[3]
+        return backward(torch.ones_like(detached[0]), *detached, *options, False, True)[3]

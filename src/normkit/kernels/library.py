@@ -103,6 +103,16 @@ def missing(x: Tensor) -> str | None:
     return f"the kernels run on CPUs and CUDA GPUs; the input is on {x.device}"
 
 
+def missing_on(device: str) -> str | None:
+    """The same of `cpu` or `cuda`, as far as it can be told where there is no such device."""
+    return MISSING if device == "cpu" else _switched_off() or _no_triton()
+
+
+def triton_version() -> str | None:
+    """Triton's own, whatever its package is called; None where there is none."""
+    return str(import_module("triton").__version__) if find_spec("triton") else None
+
+
 for _name, _schema in SCHEMAS.items():
     _LIBRARY.define(_name + _schema)  # type: ignore[no-untyped-call]
 _register_triton("CUDA")
@@ -217,6 +227,15 @@ def _register_fakes() -> None:
     def _(upstream, input, residual, weight, bias, *options):  # type: ignore[no-untyped-def]  # noqa: A002
         *_, wants_input, wants_residual = options
         return empty_gradients(input, weight, bias, wants_input, wants_residual)
+
+    @_fake("batch_moments")
+    def _(input):  # type: ignore[no-untyped-def]  # noqa: A002
+        return tuple(input.new_empty((input.shape[1],), dtype=torch.float64) for _ in range(2))
+
+    @_fake("sync_batch_norm_backward")
+    def _(upstream, input, *options):  # type: ignore[no-untyped-def]  # noqa: A002
+        of_input, *_, of_residual = empty_gradients(input, None, None, True, options[-1])
+        return of_input, of_residual
 
     @_fake("update_running")
     def _(*_):  # type: ignore[no-untyped-def]

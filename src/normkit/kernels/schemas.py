@@ -24,6 +24,9 @@ SCHEMAS: dict[str, str] = {
     "bool keeps_signs) -> (Tensor output, Tensor signs)",
     "apply_statistics_backward": f"(Tensor upstream, {_MAPS}, {_KEPT}, float eps, {_ENDING}, "
     f"{_WANTED}) -> {_GRADIENTS}",
+    "batch_moments": "(Tensor input) -> (Tensor mean, Tensor variance)",
+    "sync_batch_norm_backward": f"(Tensor upstream, {_MAPS}, {_KEPT}, Tensor tilt, Tensor offset, "
+    f"float eps, {_ENDING}, bool wants_residual) -> (Tensor of_input, Tensor of_residual)",
     "channel_norm": f"({_MAPS}, {_CHANNELS}, {_ENDING}) -> Tensor",
     "channel_norm_backward": f"(Tensor upstream, {_MAPS}, {_CHANNELS}, {_ENDING}, {_WANTED}) "
     f"-> {_GRADIENTS}",
@@ -31,6 +34,7 @@ SCHEMAS: dict[str, str] = {
     "fresh_like": "(Tensor like) -> Tensor",
 }
 """By the operator's name. The variance over a batch is unbiased, as running statistics take it;
-over samples it is biased. What is not asked for is returned empty."""
+over samples, and that of `batch_moments`, it is biased. What is not asked for is returned empty.
+`batch_moments` and `sync_batch_norm_backward`, for several processes, are in Triton alone."""
 
 ON_CPU_ALONE = ("fresh_like",)

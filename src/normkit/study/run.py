@@ -329,7 +329,7 @@ class Study:
                 for name, value in self.settings().items()
                 if name not in ("workers", "trial_seconds")
             },
-            "code": code_version(),
+            "code": code_version(self.device),
             "data": data.fingerprint,
         }
         before = store.read_json(STUDY)

@@ -13,6 +13,7 @@ import torch
 
 import normkit
 from normkit.kernels import MISSING
+from normkit.kernels.library import missing_on, triton_version
 from normkit.study.code import digest_of
 
 # The code that decides what a trial computes and what its probes measure. A change in any of it
@@ -43,16 +44,23 @@ _TRAINING_CODE = (
 
 
 @cache
-def code_version() -> str:
-    """The versions, and a digest of the code, that a trial's numbers depend on."""
+def code_version(device: str = "cpu") -> str:
+    """The versions, and a digest of the code, that a trial's numbers on a device depend on."""
     package = Path(normkit.__file__).parent
     rooms = [package / room for room in _TRAINING_CODE]
     files = [
         f for room in rooms for f in ([room] if room.is_file() else sorted(room.rglob("*.py")))
     ]
     digest = digest_of([*files, *built_kernels()], package)[:12]
-    kernels = "kernels" if MISSING is None else "no kernels"
+    kernels = _kernels(device)
     return f"normkit {normkit.__version__}+{digest}, {kernels}, torch {torch.__version__}"
+
+
+def _kernels(device: str) -> str:
+    """Whether there are any, and what compiles them."""
+    if missing_on(device) is not None:
+        return "no kernels"
+    return "kernels" if device == "cpu" else f"kernels by Triton {triton_version()}"
 
 
 def built_kernels() -> list[Path]:
@@ -110,7 +118,7 @@ class TrialSpec:
 
     def __post_init__(self) -> None:
         if not self.code:
-            object.__setattr__(self, "code", code_version())
+            object.__setattr__(self, "code", code_version(self.device))
 
     @cached_property
     def name(self) -> str:

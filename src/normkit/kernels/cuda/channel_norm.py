@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -28,7 +28,7 @@ def channel_norm(
     _check(input, residual, weight, bias, size, trailing)
     places = _Places.of(input, size, trailing)
     output = torch.empty_like(input)
-    tile = tiles.tile_of_positions(size, input.element_size(), places.value_stride == 1)
+    tile = places.tile(input)
     positions.normalise_positions[(places.samples * -(-places.positions // tile.rows),)](
         input,
         residual,
@@ -37,15 +37,12 @@ def channel_norm(
         bias,
         places.positions,
         size,
-        *places.strides,
         eps,
         slope,
         KIND=act,
         CENTRED=centred,
         COMPUTED=computed(input),
-        POSITIONS=tile.rows,
-        VALUES=tile.columns,
-        num_warps=tile.warps,
+        **places.options(tile),
     )
     return output
 
@@ -72,7 +69,7 @@ def channel_norm_backward(
     places = _Places.of(x, size, trailing)
     gradient = empty_gradients(x, weight, bias, wants_input, wants_residual)
     of_input, of_weight, of_bias, of_residual = gradient
-    tile = tiles.tile_of_positions(size, x.element_size(), places.value_stride == 1)
+    tile = places.tile(x, backward=True)
     each = tiles.parts(places.positions, tile.rows, places.samples, 1, x.device)
     programs = places.samples * each.number
     sums = (
@@ -92,43 +89,64 @@ def channel_norm_backward(
         places.positions,
         each.length,
         size,
-        *places.strides,
         eps,
         slope,
         KIND=act,
         CENTRED=centred,
         COMPUTED=computed(x),
-        POSITIONS=tile.rows,
-        VALUES=tile.columns,
         WHOLE=size <= tile.columns,
-        num_warps=tile.warps,
+        **places.options(tile),
     )
     for vector, found, into in ((weight, sums[0], of_weight), (bias, sums[1], of_bias)):
         if vector is not None:
-            positions.together[(-(-size // 32),)](found, into, programs, size, 32, 32)
+            positions.together[(-(-size // 32),)](
+                found, into, programs, size, 32, 32, **tiles.COMPILED
+            )
     return gradient
 
 
 class _Places(NamedTuple):
-    """Where the positions of a map are, and the values of each."""
+    """Where the positions of a map are, and the values of each.
+
+    Attributes:
+        samples: one, where the values of each position are adjacent.
+        positions: of a sample.
+        size: how many values each has.
+        adjacent: whether its values are; otherwise the positions of each value are.
+    """
 
     samples: int
     positions: int
-    sample_stride: int
-    position_stride: int
-    value_stride: int
-
-    @property
-    def strides(self) -> tuple[int, int, int]:
-        return self.sample_stride, self.position_stride, self.value_stride
+    size: int
+    adjacent: bool
 
     @classmethod
     def of(cls, x: Tensor, size: int, trailing: bool) -> _Places:
         count = x.numel() // size
         if trailing or not x.is_contiguous() or count == len(x):
-            return cls(1, count, 0, size, 1)
-        positions = count // len(x)
-        return cls(len(x), positions, size * positions, 1, positions)
+            return cls(1, count, size, True)
+        return cls(len(x), count // len(x), size, False)
+
+    @property
+    def run(self) -> int:
+        """How many values are adjacent."""
+        return self.size if self.adjacent else self.positions
+
+    def tile(self, x: Tensor, *, backward: bool = False) -> tiles.Tile:
+        """As is good for where they are, and for the precision."""
+        positions = None if self.adjacent else self.positions
+        return tiles.tile_of_positions(self.size, x.element_size(), positions, backward=backward)
+
+    def options(self, tile: tiles.Tile) -> dict[str, Any]:
+        """What the kernels are compiled for."""
+        return {
+            "ADJACENT": self.adjacent,
+            "ALIGNED": tiles.aligned(self.run),
+            "POSITIONS": tile.rows,
+            "VALUES": tile.columns,
+            "num_warps": tile.warps,
+            **tiles.COMPILED,
+        }
 
 
 def _check(

@@ -8,13 +8,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from normkit.kernels.cuda import checks, gradients, moments, normalise
+from normkit.kernels.cuda import checks, gradients, moments, normalise, tiles
 from normkit.kernels.cuda.matrix import Matrix, Work, dtype_of
+from normkit.kernels.cuda.running import Running
 from normkit.kernels.library import Gradients, Normalised, empty_gradients, empty_signs
 
 OVER_BATCH = 0
 """Statistics over the batch have no groups of channels."""
-_COMBINED = {"UNITS": 32, "GROUPS": 32}
+_COMBINED = {"UNITS": 32, "GROUPS": 32, **tiles.COMPILED}
 """What puts partial results together holds so many of so many groups at once."""
 
 
@@ -47,16 +48,40 @@ def normalised(
     groups: int,
     eps: float,
     ending: Ending,
+    running: Running | None = None,
 ) -> Normalised:
     """With the statistics of the input, over the batch or over groups of channels of each sample.
 
-    Three launches: the moments of each part, these put together, and the output.
+    Three launches: the moments of each part, these put together, and the output; the last one moves
+    running statistics too.
     """
     check(x, residual, weight, bias, groups)
     over_batch = groups == OVER_BATCH
     work = Work.of(x, Matrix.of(x, over_batch))
     samples, groups = (1, x.shape[1]) if over_batch else (len(x), groups)
     per_group = x.shape[1] // groups
+    mean, variance = statistics_of(x, work, samples, groups, of_unbiased(x) if over_batch else 1.0)
+    biased = 1 / of_unbiased(x) if over_batch else 1.0
+    of_sample = OVER_BATCH if over_batch else groups
+    output, signs = applied(
+        work, x, residual, weight, bias, mean, variance, of_sample, per_group, eps, ending, biased,
+        running,
+    )  # fmt: skip
+    return output, mean, variance, signs
+
+
+def statistics_of(
+    x: Tensor, work: Work, samples: int, groups: int, unbiased: float
+) -> tuple[Tensor, Tensor]:
+    """Mean and variance, in float64: the moments of each part, and these put together.
+
+    Args:
+        x: the map.
+        work: how it is divided.
+        samples: how many have statistics of their own.
+        groups: how many of each sample.
+        unbiased: what the variance is multiplied with.
+    """
     of_parts, squares = work.of_parts(x, torch.float64), work.of_parts(x, dtype_of(x))
     moments.moments[work.grid](x, of_parts, squares, *work.shape(), **work.options())
     mean, variance = (x.new_empty(samples * groups, dtype=torch.float64) for _ in range(2))
@@ -67,19 +92,14 @@ def normalised(
         variance,
         len(of_parts) // samples,
         groups,
-        per_group,
+        x.shape[1] // groups,
         *work.parts,
         work.length,
         float(x.numel() // (samples * groups)),
-        of_unbiased(x) if over_batch else 1.0,
+        unbiased,
         **_COMBINED,
     )
-    biased = 1 / of_unbiased(x) if over_batch else 1.0
-    of_sample = OVER_BATCH if over_batch else groups
-    output, signs = applied(
-        work, x, residual, weight, bias, mean, variance, of_sample, per_group, eps, ending, biased
-    )
-    return output, mean, variance, signs
+    return mean, variance
 
 
 def applied(
@@ -95,8 +115,10 @@ def applied(
     eps: float,
     ending: Ending,
     biased: float = 1.0,
+    running: Running | None = None,
 ) -> tuple[Tensor, Tensor]:
     """With given statistics: the output, and the signs where they are kept."""
+    moved = {} if running is None else running.options(mean, variance)
     output, signs = torch.empty_like(x), empty_signs(x, ending.keeps_signs)
     normalise.normalise[work.grid](
         x,
@@ -115,6 +137,7 @@ def applied(
         ending.slope,
         KIND=ending.act,
         **work.options(),
+        **moved,
     )
     return output, signs
 
@@ -192,6 +215,7 @@ def differentiated(
                 COMPUTED=work.computed,
                 UNITS=_COMBINED["UNITS"],
                 CHANNELS=_COMBINED["GROUPS"],
+                **tiles.COMPILED,
             )
         if moves_statistics and not over_batch:
             gradients.of_groups[(samples * -(-groups // _COMBINED["GROUPS"]),)](

@@ -104,7 +104,9 @@ class Work(NamedTuple):
             "PLANES": self.matrix.planes,
             "ROWS": self.tile.rows,
             "COLUMNS": self.tile.columns,
+            "ALIGNED": tiles.aligned(self.matrix.width),
             "num_warps": self.tile.warps,
+            **tiles.COMPILED,
         }
 
     def of_parts(self, x: Tensor, dtype: torch.dtype) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from normkit.kernels.cuda.parts import part_of, tile_at
+from normkit.kernels.cuda.parts import multiple_of, part_of, tile_at
 
 
 @triton.jit
@@ -47,8 +47,10 @@ def moments(
     PLANES: tl.constexpr,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
+    ALIGNED: tl.constexpr,
 ):
     """Mean, `(units, C)` in float64, and sum of squares around it, of each part."""
+    width = multiple_of(width, ALIGNED)
     row, column, count, channel, _, unit, exists = part_of(
         rows, width, channels, parts, per_part, PLANES, ROWS, COLUMNS
     )

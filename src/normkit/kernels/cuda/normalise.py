@@ -6,7 +6,15 @@ import triton
 import triton.language as tl
 
 from normkit.kernels.cuda.activation import NONE, activated, by_side, differentiated, is_steep
-from normkit.kernels.cuda.parts import affine_of, narrowed, part_of, tile_at, words_at
+from normkit.kernels.cuda.parts import (
+    affine_of,
+    multiple_of,
+    narrowed,
+    part_of,
+    tile_at,
+    words_at,
+)
+from normkit.kernels.cuda.running import move
 from normkit.kernels.cuda.signs import packed, unpacked
 
 
@@ -35,8 +43,19 @@ def normalise(
     PLANES: tl.constexpr,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
+    ALIGNED: tl.constexpr,
+    running_mean=None,
+    running_var=None,
+    batches=None,
+    statistics=0,
+    momentum: tl.float64 = 0.0,
 ):
-    """The output, and the signs where there is room for them."""
+    """The output, and the signs where there is room for them.
+
+    Running statistics are moved by all of a batch's, so many as `statistics`, by the first program:
+    here these are complete, where the kernel that finds them would have to wait for its programs.
+    """
+    width = multiple_of(width, ALIGNED)
     row, column, count, channel, sample, _, exists = part_of(
         rows, width, channels, parts, per_part, PLANES, ROWS, COLUMNS
     )
@@ -56,6 +75,10 @@ def normalise(
         if signs is not None:
             word, counts = words_at(start, count, row, column, width, rows, PLANES, ROWS, COLUMNS)
             tl.store(signs + word, packed(is_steep(z, KIND), ROWS, COLUMNS), counts)
+    # Two conditions: what the first one refuses is not compiled.
+    if running_mean is not None or running_var is not None or batches is not None:  # noqa: SIM102
+        if tl.program_id(0) + tl.program_id(1) == 0:
+            move(running_mean, running_var, batches, mean, variance, statistics, momentum, 1024)
 
 
 @triton.jit
@@ -125,8 +148,10 @@ def sums(
     PLANES: tl.constexpr,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
+    ALIGNED: tl.constexpr,
 ):
     """The sums of dz and of dz · (x − centre) of each part, `(units, C)`."""
+    width = multiple_of(width, ALIGNED)
     row, column, count, channel, sample, unit, exists = part_of(
         rows, width, channels, parts, per_part, PLANES, ROWS, COLUMNS
     )
@@ -183,12 +208,14 @@ def gradient(
     PLANES: tl.constexpr,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
+    ALIGNED: tl.constexpr,
 ):
     """dx = γ / √(σ² + ε) · dz + tilt · (x − centre) + offset, and dz for the residual.
 
     Tilt and offset are what the input does by way of the statistics: see `gradients.py`. There are
     none where the statistics are given.
     """
+    width = multiple_of(width, ALIGNED)
     row, column, count, channel, sample, _, exists = part_of(
         rows, width, channels, parts, per_part, PLANES, ROWS, COLUMNS
     )

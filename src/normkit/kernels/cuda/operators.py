@@ -17,12 +17,14 @@ from normkit.kernels.cuda.launch import (
     of_unbiased,
 )
 from normkit.kernels.cuda.matrix import Matrix, Work
-from normkit.kernels.cuda.running import update_running
+from normkit.kernels.cuda.running import Running, update_running
+from normkit.kernels.cuda.sync_batch import batch_moments, sync_batch_norm_backward
 from normkit.kernels.library import Gradients, Normalised
 
 __all__ = [
     "apply_statistics",
     "apply_statistics_backward",
+    "batch_moments",
     "batch_norm",
     "batch_norm_backward",
     "batch_norm_moving",
@@ -30,6 +32,7 @@ __all__ = [
     "channel_norm_backward",
     "group_norm",
     "group_norm_backward",
+    "sync_batch_norm_backward",
     "update_running",
 ]
 
@@ -64,9 +67,9 @@ def batch_norm_moving(
     keeps_signs: bool,
 ) -> Normalised:
     """`batch_norm`, and `update_running` by its statistics."""
-    result = batch_norm(input, residual, weight, bias, eps, act, slope, keeps_signs)
-    update_running(running_mean, running_var, num_batches_tracked, result[1], result[2], momentum)
-    return result
+    ending = Ending(act, slope, keeps_signs)
+    running = Running(running_mean, running_var, num_batches_tracked, momentum)
+    return normalised(input, residual, weight, bias, OVER_BATCH, eps, ending, running)
 
 
 def group_norm(

@@ -1,8 +1,8 @@
 """Layer and root mean square normalization, over the values of each position.
 
 The values of a position may be adjacent, as the channels of a channels-last map and trailing
-dimensions are, or the positions of each: that is told by strides. The backward takes the statistics
-anew, so nothing is kept.
+dimensions are, or the positions of each. The backward takes the statistics anew, so nothing is
+kept.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import triton.language as tl
 
 from normkit.kernels.cuda.activation import activated, differentiated
 from normkit.kernels.cuda.moments import lanes_together, welford
-from normkit.kernels.cuda.parts import narrowed
+from normkit.kernels.cuda.parts import multiple_of, narrowed
 
 
 @triton.jit
@@ -24,38 +24,49 @@ def normalise_positions(
     bias,
     positions,
     size,
-    sample_stride,
-    position_stride,
-    value_stride,
     eps: tl.float64,
     slope: tl.float64,
     KIND: tl.constexpr,
     CENTRED: tl.constexpr,
     COMPUTED: tl.constexpr,
+    ADJACENT: tl.constexpr,
+    ALIGNED: tl.constexpr,
     POSITIONS: tl.constexpr,
     VALUES: tl.constexpr,
 ):
-    """The output of some positions of a sample."""
+    """The output of some positions of a sample.
+
+    Args:
+        ADJACENT: whether the values of a position are; there is one sample then.
+        ALIGNED: what divides how many are adjacent, of values or of positions.
+    """
+    if ADJACENT:
+        size = multiple_of(size, ALIGNED)
+        position_stride, value_stride = size, 1
+    else:
+        positions = multiple_of(positions, ALIGNED)
+        position_stride, value_stride = 1, positions.to(tl.int64)
     blocks = tl.cdiv(positions, POSITIONS)
-    sample = tl.program_id(0) // blocks
-    block = tl.program_id(0) % blocks
-    first = sample.to(tl.int64) * sample_stride
-    position = block * POSITIONS + tl.arange(0, POSITIONS)[:, None]
-    exists = position < positions
-    place = position.to(tl.int64) * position_stride
+    top = tl.program_id(0) % blocks * POSITIONS
+    exists = top + tl.arange(0, POSITIONS)[:, None] < positions
+    lane = tl.arange(0, VALUES)[None, :]
+    place = tl.arange(0, POSITIONS)[:, None] * position_stride + lane * value_stride
+    first = tl.program_id(0).to(tl.int64) // blocks * positions * size
+    first += top.to(tl.int64) * position_stride
     shift, centre, root = _standard(
-        x + first + place, exists, size, value_stride, eps, CENTRED, COMPUTED, POSITIONS, VALUES
-    )
+        x + first, exists, place, size, position_stride, value_stride,
+        eps, CENTRED, COMPUTED, POSITIONS, VALUES,
+    )  # fmt: skip
     low = tl.full([1, 1], slope, COMPUTED)
     for start in range(0, size, VALUES):
-        value = start + tl.arange(0, VALUES)[None, :]
+        value = start + lane
         inside = exists & (value < size)
-        at = first + place + value.to(tl.int64) * value_stride
-        t = ((tl.load(x + at, inside, 0).to(COMPUTED) - shift) - centre) * root
+        t = ((tl.load(x + first + place, inside, 0).to(COMPUTED) - shift) - centre) * root
         z = _affine(t, weight, bias, value, size, COMPUTED)
         if residual is not None:
-            z += tl.load(residual + at, inside, 0).to(COMPUTED)
-        tl.store(output + at, narrowed(activated(z, low, KIND), output), inside)
+            z += tl.load(residual + first + place, inside, 0).to(COMPUTED)
+        tl.store(output + first + place, narrowed(activated(z, low, KIND), output), inside)
+        first += VALUES * value_stride
 
 
 @triton.jit
@@ -72,14 +83,13 @@ def differentiate_positions(
     positions,
     per_program,
     size,
-    sample_stride,
-    position_stride,
-    value_stride,
     eps: tl.float64,
     slope: tl.float64,
     KIND: tl.constexpr,
     CENTRED: tl.constexpr,
     COMPUTED: tl.constexpr,
+    ADJACENT: tl.constexpr,
+    ALIGNED: tl.constexpr,
     POSITIONS: tl.constexpr,
     VALUES: tl.constexpr,
     WHOLE: tl.constexpr,
@@ -90,30 +100,41 @@ def differentiate_positions(
         of_weight: `(programs, size)` or None.
         of_bias: likewise; there are both or none.
         per_program: how many positions of a sample a program goes through.
+        ADJACENT: whether the values of a position are; there is one sample then.
+        ALIGNED: what divides how many are adjacent, of values or of positions.
         WHOLE: whether all values of a position are in one tile.
     """
+    if ADJACENT:
+        size = multiple_of(size, ALIGNED)
+        position_stride, value_stride = size, 1
+    else:
+        positions = multiple_of(positions, ALIGNED)
+        position_stride, value_stride = 1, positions.to(tl.int64)
     blocks = tl.cdiv(positions, per_program)
     program = tl.program_id(0)
-    first = (program // blocks).to(tl.int64) * sample_stride
-    begin = program % blocks * per_program
+    of_sample = program.to(tl.int64) // blocks * positions * size
+    begin = program.to(tl.int64) % blocks * per_program
     end = tl.minimum(begin + per_program, positions)
     low = tl.full([1, 1], slope, COMPUTED)
     beta = tl.zeros([1, VALUES], COMPUTED)
     gamma = tl.zeros([1, VALUES], COMPUTED)
+    lane = tl.arange(0, VALUES)[None, :]
+    place = tl.arange(0, POSITIONS)[:, None] * position_stride + lane * value_stride
     for top in range(begin, end, POSITIONS):
-        position = top + tl.arange(0, POSITIONS)[:, None]
-        exists = position < end
-        place = first + position.to(tl.int64) * position_stride
+        exists = top + tl.arange(0, POSITIONS)[:, None] < end
+        first = of_sample + top * position_stride
         shift, centre, root = _standard(
-            x + place, exists, size, value_stride, eps, CENTRED, COMPUTED, POSITIONS, VALUES
-        )
+            x + first, exists, place, size, position_stride, value_stride,
+            eps, CENTRED, COMPUTED, POSITIONS, VALUES,
+        )  # fmt: skip
         plain = tl.zeros([POSITIONS, 1], COMPUTED)
         product = tl.zeros([POSITIONS, 1], COMPUTED)
+        at = first
         for start in range(0, size, VALUES):
-            value = start + tl.arange(0, VALUES)[None, :]
+            value = start + lane
             inside = exists & (value < size)
             t, dz = _before_activation(
-                upstream, x, residual, weight, bias, place + value.to(tl.int64) * value_stride,
+                upstream, x, residual, weight, bias, at, place,
                 value, size, inside, shift, centre, root, low, KIND, COMPUTED,
             )  # fmt: skip
             g = _weighted(dz, weight, value, size, COMPUTED)
@@ -126,32 +147,33 @@ def differentiate_positions(
                     beta += of_beta
                     gamma += of_gamma
                 else:
-                    at = program.to(tl.int64) * size + value
-                    _add(of_bias + at, of_beta, value < size, top > begin)
-                    _add(of_weight + at, of_gamma, value < size, top > begin)
+                    into = program.to(tl.int64) * size + value
+                    _add(of_bias + into, of_beta, value < size, top > begin)
+                    _add(of_weight + into, of_gamma, value < size, top > begin)
                     # What was stored is read by other threads for the next positions.
                     tl.debug_barrier()
+            at += VALUES * value_stride
         mean = plain / size if CENTRED else tl.zeros([POSITIONS, 1], COMPUTED)
         product = product / size
+        at = first
         for start in range(0, size, VALUES):
-            value = start + tl.arange(0, VALUES)[None, :]
+            value = start + lane
             inside = exists & (value < size)
-            at = place + value.to(tl.int64) * value_stride
             t, dz = _before_activation(
-                upstream, x, residual, weight, bias, at,
+                upstream, x, residual, weight, bias, at, place,
                 value, size, inside, shift, centre, root, low, KIND, COMPUTED,
             )  # fmt: skip
             if of_residual is not None:
-                tl.store(of_residual + at, narrowed(dz, of_residual), inside)
+                tl.store(of_residual + at + place, narrowed(dz, of_residual), inside)
             if of_input is not None:
                 g = _weighted(dz, weight, value, size, COMPUTED)
                 dx = root * (g - mean - t * product)
-                tl.store(of_input + at, narrowed(dx, of_input), inside)
+                tl.store(of_input + at + place, narrowed(dx, of_input), inside)
+            at += VALUES * value_stride
     if WHOLE and of_weight is not None:
-        value = tl.arange(0, VALUES)[None, :]
-        at = program.to(tl.int64) * size + value
-        tl.store(of_bias + at, beta, value < size)
-        tl.store(of_weight + at, gamma, value < size)
+        into = program.to(tl.int64) * size + lane
+        tl.store(of_bias + into, beta, lane < size)
+        tl.store(of_weight + into, gamma, lane < size)
 
 
 @triton.jit
@@ -171,7 +193,9 @@ def together(parts, output, programs, size, PROGRAMS: tl.constexpr, VALUES: tl.c
 def _standard(
     x,
     exists,
+    place,
     size,
+    position_stride,
     value_stride,
     eps,
     CENTRED: tl.constexpr,
@@ -179,30 +203,30 @@ def _standard(
     POSITIONS: tl.constexpr,
     VALUES: tl.constexpr,
 ):
-    """t = (x − shift − centre) · root, given where each position's values begin.
+    """t = (x − shift − centre) · root, given where the first position's values begin.
 
     In two steps, so that the rounding of a large mean is not lost.
     """
+    lane = tl.arange(0, VALUES)[None, :]
     of_lanes = tl.zeros([POSITIONS, VALUES], COMPUTED)
     squares = tl.zeros([POSITIONS, VALUES], COMPUTED)
     if CENTRED:
-        shift = tl.load(x, exists, 0).to(COMPUTED)
+        first = tl.arange(0, POSITIONS)[:, None] * position_stride
+        shift = tl.load(x + first, exists, 0).to(COMPUTED)
         turn = tl.full([1, 1], 0, COMPUTED)
         for start in range(0, size, VALUES):
-            value = start + tl.arange(0, VALUES)[None, :]
-            inside = exists & (value < size)
-            place = x + value.to(tl.int64) * value_stride
+            inside = exists & (start + lane < size)
             turn += 1
             of_lanes, squares = welford(
-                tl.load(place, inside, 0).to(COMPUTED) - shift, of_lanes, squares, inside, turn
+                tl.load(x + place, inside, 0).to(COMPUTED) - shift, of_lanes, squares, inside, turn
             )
+            x += VALUES * value_stride
         centre, squared = lanes_together(of_lanes, squares, size, 1, VALUES)
     else:
         for start in range(0, size, VALUES):
-            value = start + tl.arange(0, VALUES)[None, :]
-            inside = exists & (value < size)
-            here = tl.load(x + value.to(tl.int64) * value_stride, inside, 0).to(COMPUTED)
+            here = tl.load(x + place, exists & (start + lane < size), 0).to(COMPUTED)
             squares += here * here
+            x += VALUES * value_stride
         shift = tl.zeros([POSITIONS, 1], COMPUTED)
         centre = tl.zeros([POSITIONS, 1], COMPUTED)
         squared = tl.sum(squares, 1, keep_dims=True)
@@ -236,6 +260,7 @@ def _before_activation(
     weight,
     bias,
     at,
+    place,
     value,
     size,
     inside,
@@ -247,11 +272,11 @@ def _before_activation(
     COMPUTED: tl.constexpr,
 ):
     """t, and dz = dy · act′(z), of a tile; dz is 0 outside."""
-    t = ((tl.load(x + at, inside, 0).to(COMPUTED) - shift) - centre) * root
-    dy = tl.load(upstream + at, inside, 0).to(COMPUTED)
+    t = ((tl.load(x + at + place, inside, 0).to(COMPUTED) - shift) - centre) * root
+    dy = tl.load(upstream + at + place, inside, 0).to(COMPUTED)
     z = _affine(t, weight, bias, value, size, COMPUTED)
     if residual is not None:
-        z += tl.load(residual + at, inside, 0).to(COMPUTED)
+        z += tl.load(residual + at + place, inside, 0).to(COMPUTED)
     return t, differentiated(dy, z, slope, KIND)
 
 

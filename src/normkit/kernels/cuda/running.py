@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import triton
 import triton.language as tl
 from torch import Tensor
 
-from normkit.kernels.cuda import checks
+from normkit.kernels.cuda import checks, tiles
 from normkit.kernels.cuda.parts import narrowed
+
+
+class Running(NamedTuple):
+    """What is moved by a batch's statistics, as `update_running` does."""
+
+    mean: Tensor | None
+    variance: Tensor | None
+    batches: Tensor | None
+    momentum: float
+
+    def options(self, mean: Tensor, variance: Tensor) -> dict[str, Any]:
+        """What a kernel is told that moves them by the statistics of a batch."""
+        checks.check_running(self.mean, self.variance, self.batches, mean, variance)
+        return {
+            "running_mean": self.mean,
+            "running_var": self.variance,
+            "batches": self.batches,
+            "statistics": len(mean),
+            "momentum": self.momentum,
+        }
 
 
 def update_running(
@@ -20,13 +42,12 @@ def update_running(
 ) -> None:
     """running + momentum · (batch − running), and one more counted, if all of it is finite."""
     checks.check_running(running_mean, running_var, num_batches_tracked, mean, variance)
-    _move[(1,)](
-        running_mean, running_var, num_batches_tracked, mean, variance, len(mean), momentum, 1024
-    )
+    kept = (running_mean, running_var, num_batches_tracked)
+    move[(1,)](*kept, mean, variance, len(mean), momentum, 1024, **tiles.COMPILED)
 
 
 @triton.jit
-def _move(
+def move(
     running_mean,
     running_var,
     count,
@@ -38,7 +59,7 @@ def _move(
 ):
     """running + momentum · (batch − running), and one more counted, if all of it is finite.
 
-    One program, since a single value decides for all.
+    By one program, since a single value decides for all.
     """
     broken = tl.zeros([SIZE], tl.int32)
     for start in range(0, size, SIZE):

@@ -11,6 +11,9 @@ from typing import NamedTuple
 
 import torch
 
+COMPILED = {"enable_fp_fusion": True}
+"""Of every kernel: x · y + z is one instruction. Told, since Triton's own default will change."""
+
 
 class Tile(NamedTuple):
     """What a program holds at once.
@@ -38,9 +41,13 @@ class Parts(NamedTuple):
     length: int
 
 
-_VALUES = {2: 4096, 4: 2048, 8: 1024}
-"""Values of a tile by the bytes of one: 16 bytes a thread at a time, four times in 4 warps."""
 _WARPS = 4
+_LOAD = 16
+"""Bytes that a thread loads at once, at most."""
+_MANY, _FEW = 16, 8
+"""Values of a tile for each thread. With twice as many the registers do not hold the sums of a
+backward; where a load brings less than 8 bytes, each value takes an address of its own, and a value
+of 8 bytes takes two registers."""
 _WIDEST = {"columns": 64, "planes": 1024}
 """Columns of a tile. Of a channels-last map, 128 bytes of bfloat16, since a statistic is a column's
 and few columns make many programs; a plane's row is read as long as it is."""
@@ -54,22 +61,49 @@ def tile(width: int, itemsize: int, planes: bool) -> Tile:
     """For rows of so many values of so many bytes.
 
     >>> tile(256, 2, planes=False), tile(49, 2, planes=True)
-    (Tile(rows=64, columns=64, warps=4), Tile(rows=64, columns=64, warps=4))
+    (Tile(rows=32, columns=64, warps=4), Tile(rows=16, columns=64, warps=4))
     """
     widest = _WIDEST["planes" if planes else "columns"]
     columns = min(max(power_of_two(width), 8), widest)
-    return Tile(_VALUES[itemsize] // columns, columns, _WARPS)
+    return Tile(_values(width, itemsize) // columns, columns, _WARPS)
 
 
-def tile_of_positions(size: int, itemsize: int, adjacent: bool) -> Tile:
-    """Positions and values of each, for norms over `size` values, which are adjacent or not.
+def tile_of_positions(
+    size: int, itemsize: int, positions: int | None, *, backward: bool = False
+) -> Tile:
+    """Positions and values of each, for norms over `size` values.
 
-    >>> tile_of_positions(256, 2, adjacent=True), tile_of_positions(256, 2, adjacent=False)
-    (Tile(rows=16, columns=256, warps=4), Tile(rows=64, columns=64, warps=4))
+    These are adjacent, or the positions are, as many as are told. A position of more adjacent
+    values than a tile's takes two tiles' warps, so as to be gone through at once. A backward holds
+    more of each value, for the sums of positions and of values: it takes twice the warps too.
+
+    >>> tile_of_positions(256, 2, positions=None), tile_of_positions(256, 2, positions=784)
+    (Tile(rows=8, columns=256, warps=4), Tile(rows=64, columns=32, warps=4))
+    >>> tile_of_positions(4096, 2, positions=None), tile_of_positions(9, 4, None, backward=True)
+    (Tile(rows=1, columns=4096, warps=8), Tile(rows=64, columns=16, warps=8))
     """
-    values = _VALUES[itemsize]
-    columns = min(max(power_of_two(size), 8), values if adjacent else values // 64)
-    return Tile(values // columns, columns, _WARPS)
+    values = _values(size if positions is None else positions, itemsize)
+    widest = 2 * values if positions is None else values // 64
+    columns = min(max(power_of_two(size), 8), widest)
+    warps = _WARPS * max(columns // values, 1)
+    return Tile(max(values // columns, 1), columns, 2 * warps if backward else warps)
+
+
+def _values(run: int, itemsize: int) -> int:
+    """Values of a tile of a map whose rows are so long."""
+    loads = aligned(run) * itemsize
+    return 32 * _WARPS * (_MANY if loads >= _LOAD // 2 and itemsize < 8 else _FEW)
+
+
+def aligned(run: int) -> int:
+    """The power of two that divides the length of each row, of which no more than 16 matters.
+
+    A kernel that is compiled for it loads so many values at once, if they are in 16 bytes.
+
+    >>> [aligned(run) for run in (49, 196, 784)]
+    [1, 4, 16]
+    """
+    return min(run & -run, 16)
 
 
 def parts(length: int, step: int, others: int, width: int, device: torch.device) -> Parts:
