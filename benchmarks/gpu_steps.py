@@ -9,6 +9,7 @@ the optimizer's state, and without those of the others and the batches.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -152,7 +153,11 @@ def _awaited(step: Callable[[], None], device: str) -> Callable[[], None]:
 
 
 def _allocated(device: str) -> int:
-    return torch.cuda.memory_allocated() if device == "cuda" else 0
+    if device != "cuda":
+        return 0
+    gc.collect()  # What an earlier arm has left is not to be freed during the next one.
+    torch.cuda.synchronize()
+    return torch.cuda.memory_allocated()
 
 
 def _peak(training: Training, warm_up: int, before: int, device: str) -> int | None:

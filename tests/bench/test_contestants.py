@@ -9,7 +9,7 @@ import torch
 
 from normkit.bench import checking
 from normkit.bench.cases import DIRECTIONS, DTYPES, LAYOUTS, METHODS, Case
-from normkit.bench.contestants import ALL, IN_PLACE, contestants
+from normkit.bench.contestants import ALL, EAGER, IN_PLACE, contestants
 from normkit.bench.inputs import inputs
 from normkit.bench.step import Step
 
@@ -53,6 +53,27 @@ def test_they_are_right_in_every_precision(method: str, dtype: str) -> None:
 @pytest.mark.parametrize("act", [None, *IN_PLACE])
 def test_they_are_right_with_every_activation_that_is_in_place(act: str | None) -> None:
     assert largest_error(replace(CASE, residual=True, act=act)) < 2e-6
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_on_a_gpu_pytorchs_layers_of_one_precision_have_it_throughout(method: str) -> None:
+    case = Case(method, "contiguous", "bfloat16", CASE.shape, device="cuda")
+    of_map = torch.bfloat16 if method not in ("batch", "instance") else None
+    given = {each.name: each.path(case).dtype for each in contestants(case)}
+    assert given == {"eager": of_map, "eager_in_place": of_map, "normkit": None}
+    assert EAGER.path(replace(case, device="cpu")).dtype is None
+
+
+def test_parameters_of_the_maps_precision_are_those_of_all() -> None:
+    case = Case("batch", "contiguous", "bfloat16", CASE.shape)
+    given = inputs(case)
+    eager = EAGER.path(case)
+    Step(case, given, replace(eager, dtype=torch.bfloat16))
+    kept = eager.layer.state_dict()
+    assert kept["weight"].dtype is kept["bias"].dtype is torch.bfloat16
+    assert kept["running_var"].dtype is torch.float32
+    for name, value in given.state.items():
+        assert torch.equal(kept[name].float(), value), name
 
 
 def test_normkits_layer_is_told_as_what_it_is() -> None:

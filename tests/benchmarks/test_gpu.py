@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,7 @@ def test_without_a_gpu_it_says_so(capsys: pytest.CaptureFixture[str]) -> None:
         (0, "....\n5 passed in 2s\n", "5 passed in 2s"),
         (1, "..F.\n1 failed, 3 passed in 2s\n", "FAILED: 1 failed, 3 passed in 2s"),
         (5, "", "FAILED: pytest said nothing"),
+        (0, "ss\n2 skipped, 9 deselected in 1s\n", "none passed: 2 skipped, 9 deselected in 1s"),
     ],
 )
 def test_how_the_tests_ended_is_told_as_it_was(
@@ -103,12 +105,24 @@ def test_how_the_tests_ended_is_told_as_it_was(
     monkeypatch.setattr(
         subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, code, says)
     )
-    assert gpu.tested() == told
+    assert gpu.run_tests() == told
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_pytest_is_asked_so_that_it_says_how_they_ended() -> None:
+    told = gpu.run_tests("tests/test_seeding.py")
+    assert re.fullmatch(r"none passed: 1 skipped, \d+ deselected in .*", told.strip("= "))
+
+
+def test_the_peak_is_taken_in_a_step_of_the_warm_up(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        gpu.main([*TINY, "--warm-up", "0"])
+    assert "--warm-up must be at least 1" in capsys.readouterr().err
 
 
 def test_tests_that_cannot_run_are_not_told_as_passed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu, "find_spec", lambda _: None)
-    assert gpu.tested() == "not run: pytest is not installed"
+    assert gpu.run_tests() == "not run: pytest is not installed"
 
 
 def layer_row(method: str, shape: list[int], contestant: str, **others: Any) -> dict[str, Any]:
@@ -135,8 +149,10 @@ def test_figures_of_layers_are_geometric_means_and_the_least() -> None:
     assert told["compile over normkit"] == pytest.approx((2 * 4) ** 0.5)
     assert told["compile_max_autotune over normkit"] is None
     assert told["least, over the best of these"] == 0.5
-    assert told["share of the floor's speed, large maps"] == pytest.approx(1 / 1.6)
-    assert told["largest error, of eager's"] == pytest.approx(0.5)
+    assert told["least share of the floor's speed, large maps"] == pytest.approx(1 / 1.6)
+    assert told["largest errors, of eager's, in the mean"] == pytest.approx(0.5)
+    assert told["paths that are right and timed, of 7"] == 6
+    assert lines["batch: paths that are right and timed, of 7"].verdict == "missed"
     assert told["group: eager over normkit"] is None
 
 

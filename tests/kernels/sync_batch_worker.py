@@ -7,11 +7,13 @@ The first process writes, for each check, what was wrong in any process, as JSON
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import sys
 import traceback
 import warnings
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -236,6 +238,21 @@ def several_backward_passes() -> None:
     close(again, first)
 
 
+def what_is_left_goes_with_the_graph() -> None:
+    """Also where a pass for a parameter alone never takes it."""
+    batches = Case(act="relu").made()
+    norm = nk.nn.SyncBatchNorm(CHANNELS, act="relu")
+    alive = []
+    for _ in range(2):
+        x = batches.own(batches.input).requires_grad_() * 2
+        alive.append(weakref.ref(x))
+        y = norm(x)
+        torch.autograd.grad(y, norm.weight, batches.own(batches.upstream))
+        del x, y
+    gc.collect()
+    assert [reference() for reference in alive] == [None, None]
+
+
 def distributed_data_parallel_beside_an_empty_batch() -> None:
     """Its messages come at the same place among the others in both processes."""
     torch.manual_seed(3)
@@ -281,6 +298,7 @@ CHECKS: dict[str, Callable[[], None]] = {
             running_statistics,
             memory_by_recomputation,
             several_backward_passes,
+            what_is_left_goes_with_the_graph,
             distributed_data_parallel_beside_an_empty_batch,
         )
     },

@@ -12,6 +12,8 @@ from torch.autograd import forward_ad
 
 import normkit as nk
 from normkit import kernels
+from normkit.kernels import choice, library
+from normkit.testing.problem import without_pytorchs_warnings
 
 SHAPE = (4, 6, 5, 3)
 
@@ -219,3 +221,50 @@ def test_a_residual_in_the_other_layout_is_brought_into_that_of_the_input() -> N
     last = residual.contiguous(memory_format=torch.channels_last)
     made = layer(act="relu")
     close(made(x, residual=last), made(x, residual=residual))
+
+
+class TestOnAGpu:
+    """As far as it can be told without one."""
+
+    @pytest.fixture(autouse=True)
+    def _is_a_hopper(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(library, "_MISSING_ON_GPU", {})
+        monkeypatch.setattr(library, "find_spec", lambda name: name)
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (9, 0))
+        monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "one of those")
+        monkeypatch.setattr(torch.version, "hip", None)
+
+    def test_there_are_kernels(self) -> None:
+        assert library._missing_on_gpu(0) is None
+
+    def test_an_old_one_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (7, 5))
+        assert "8.0 or later, which one of those has not" in str(library._missing_on_gpu(0))
+
+    def test_one_of_amd_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(torch.version, "hip", "7.0")
+        assert "this PyTorch is for those of AMD" in str(library._missing_on_gpu(0))
+
+    def test_without_triton_there_are_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(library, "find_spec", lambda _: None)
+        assert "pip install triton" in str(library._missing_on_gpu(0))
+        assert "pip install triton" in str(library.missing_on("cuda"))
+
+    def test_each_is_asked_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked: list[int] = []
+        monkeypatch.setattr(
+            torch.cuda, "get_device_capability", lambda i: asked.append(i) or (9, 0)
+        )
+        for index in (0, 1, 0):
+            library._missing_on_gpu(index)
+        assert asked == [0, 1]
+
+    def test_the_compiler_takes_the_answer_as_a_constant(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(choice, "missing", lambda _: library._missing_on_gpu(0))
+        made, x = layer(), torch.randn(SHAPE)
+        with without_pytorchs_warnings():
+            y = torch.compile(made, fullgraph=True, backend="aot_eager")(x)
+        assert library._MISSING_ON_GPU == {0: None}
+        close(y, layer()(x), 1e-5)

@@ -62,7 +62,11 @@ KERNELS: dict[str, tuple[Any, dict[str, Any]]] = {
     "gradient of planes": (normalise.gradient, {**MATRIX, "PLANES": True, "KIND": 6}),
     "of channels": (
         gradients.of_channels,
-        {"COMPUTED": tl.float32, "UNITS": 32, "CHANNELS": 32},
+        {"COMPUTED": tl.float32, "UNITS": 256, "CHANNELS": 8, "OF_SAMPLES": False},
+    ),
+    "of channels of samples": (
+        gradients.of_channels,
+        {"COMPUTED": tl.float32, "UNITS": 32, "CHANNELS": 32, "OF_SAMPLES": True},
     ),
     "of groups": (gradients.of_groups, {"COMPUTED": tl.float32, **GROUPS}),
     "running statistics": (running.move, {"SIZE": 1024}),
@@ -94,10 +98,15 @@ def kind_of(parameter: Any, options: dict[str, Any]) -> str:
     return parameter.annotation_type or "i32"
 
 
+@pytest.mark.parametrize("counts", ["many of each", "one of each"])
 @pytest.mark.parametrize("name", KERNELS)
-def test_it_compiles_for_hopper(name: str) -> None:
+def test_it_compiles_for_hopper(name: str, counts: str) -> None:
     kernel, options = KERNELS[name]
     kinds = {parameter.name: kind_of(parameter, options) for parameter in kernel.params}
+    if counts == "one of each":
+        # Triton compiles a kernel anew where a whole number is 1, which is a constant then.
+        of_one = {name: 1 for name, kind in kinds.items() if kind == "i32"}
+        kinds, options = kinds | dict.fromkeys(of_one, "constexpr"), options | of_one
     aligned = {
         (at,): [["tt.divisibility", 16]]
         for at, kind in enumerate(kinds.values())

@@ -165,6 +165,11 @@ def test_under_autocast_they_take_half_precision(layer: Callable[[], nn.Module])
         assert (got.float() - right.float()).norm() < 0.03 * right.float().norm() + 1e-3
 
 
+def repeatable() -> Any:
+    """cuDNN with the same bits each time."""
+    return torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
+
+
 @layers
 def test_a_graph_replays_what_a_step_does(layer: Callable[[], nn.Module]) -> None:
     model = network(layer)
@@ -179,19 +184,19 @@ def test_a_graph_replays_what_a_step_does(layer: Callable[[], nn.Module]) -> Non
     beside = torch.cuda.Stream()
     beside.wait_stream(torch.cuda.current_stream())
     kept = copy.deepcopy(model.state_dict())
-    with torch.cuda.stream(beside), torch.backends.cudnn.flags(deterministic=True):
+    with torch.cuda.stream(beside), repeatable():
         for _ in range(3):
             step(model, static)
     torch.cuda.current_stream().wait_stream(beside)
     model.load_state_dict(kept)
     graph = torch.cuda.CUDAGraph()
-    with torch.backends.cudnn.flags(deterministic=True), torch.cuda.graph(graph):
+    with repeatable(), torch.cuda.graph(graph):
         captured = step(model, static)
     for _ in range(2):
         x = images()
         static.copy_(x)
         graph.replay()
-        with torch.backends.cudnn.flags(deterministic=True):
+        with repeatable():
             expected = step(twin, x)
         for got, right in zip(captured, expected, strict=True):
             close(got, right, 1e-4)
@@ -216,12 +221,13 @@ def test_the_compiler_sees_the_operators(layer: Callable[[], nn.Module]) -> None
         close(twin.state_dict()[name], value, 1e-6, name)
 
 
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode")
 def test_running_statistics_move_on_the_gpu_and_wait_for_nothing() -> None:
     layer, x = nk.nn.BatchNorm2d(6).to(DEVICE), torch.randn(4, 6, 9, 9, device=DEVICE)
     on_cpu = copy.deepcopy(layer).cpu().double()
     layer(x)  # Compiles.
-    torch.cuda.set_sync_debug_mode("error")
     try:
+        torch.cuda.set_sync_debug_mode("error")
         layer(x)
     finally:
         torch.cuda.set_sync_debug_mode("default")

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from normkit.bench.cases import Case
+from normkit.bench.cases import DTYPES, Case
 from normkit.bench.pytorch import layer as pytorch_layer
 from normkit.functional.activation import resolve_activation
 from normkit.nn.catalogue import make
@@ -46,6 +46,7 @@ class Path:
         layer: what holds the parameters and running statistics.
         forward: the input and the residual → the output.
         how: the input and the residual → what computes them, in words.
+        dtype: of the parameters, where they cannot be in the precision that is asked for.
         enter: brings a tensor into the format that the path works in; not timed.
         leave: brings one back.
     """
@@ -53,6 +54,7 @@ class Path:
     layer: nn.Module
     forward: Callable[[Tensor, Tensor | None], Tensor]
     how: Callable[[Tensor, Tensor | None], str]
+    dtype: torch.dtype | None = None
     enter: Change = field(default=lambda tensor: tensor)
     leave: Change = field(default=lambda tensor: tensor)
 
@@ -94,7 +96,7 @@ def _eager(case: Case) -> Path:
             y = y + residual
         return y if act is None else act(y)
 
-    return Path(layer, forward, _told(_described(case, layer)))
+    return Path(layer, forward, _told(_described(case, layer)), _parameters(case))
 
 
 def _eager_in_place(case: Case) -> Path:
@@ -108,7 +110,15 @@ def _eager_in_place(case: Case) -> Path:
             y += residual
         return y if act is None else act(y)
 
-    return Path(layer, forward, _told(f"{_described(case, layer)}, in place"))
+    told = _told(f"{_described(case, layer)}, in place")
+    return Path(layer, forward, told, _parameters(case))
+
+
+def _parameters(case: Case) -> torch.dtype | None:
+    """On a GPU PyTorch's group and layer norm refuse a map of half precision beside float32."""
+    if case.device == "cpu" or case.method in ("batch", "instance"):
+        return None
+    return DTYPES[case.dtype]
 
 
 def _has_in_place(case: Case) -> bool:
@@ -119,7 +129,8 @@ def _compiled(case: Case, mode: str | None = None) -> Path:
     """What PyTorch's compiler makes of the eager path, for this shape alone."""
     eager = _eager(case)
     how = _told(f"compiled{f', {mode}' if mode else ''}: {_described(case, eager.layer)}")
-    return Path(eager.layer, torch.compile(eager.forward, dynamic=False, mode=mode), how)
+    forward = torch.compile(eager.forward, dynamic=False, mode=mode)
+    return Path(eager.layer, forward, how, eager.dtype)
 
 
 def _on_gpu(case: Case) -> bool:
@@ -130,7 +141,7 @@ def _onednn(case: Case) -> Path:
     """The eager path on tensors in oneDNN's own format, brought into it beforehand."""
     eager = _eager(case)
     how = _told(f"oneDNN: {_described(case, eager.layer)}")
-    return Path(eager.layer, eager.forward, how, _to_onednn, _from_onednn)
+    return Path(eager.layer, eager.forward, how, enter=_to_onednn, leave=_from_onednn)
 
 
 def _to_onednn(tensor: Tensor) -> Tensor:

@@ -61,5 +61,8 @@ def inputs(case: Case) -> Inputs:
     # Parameters stay in float32 beside maps of half precision, as in mixed precision training.
     kept = DTYPES[case.dtype] if case.dtype == "float64" else torch.float32
     names = make(case.method, channels).state_dict()
-    state = {name: value.to(kept) for name, value in drawn.items() if name in names}
+    # Values that the map's precision has too: where PyTorch takes parameters in it alone, they are
+    # not rounded.
+    rounded = {name: drawn[name].to(DTYPES[case.dtype]) for name in ("weight", "bias")}
+    state = {name: value.to(kept) for name, value in (drawn | rounded).items() if name in names}
     return Inputs(x, maps() if case.residual else None, maps(), state)

@@ -28,7 +28,8 @@ class Step:
         layer = path.layer.to(case.device).train(self._trains)
         for name, value in inputs.state.items():
             # Not copied: float64 parameters take the place of those of float32.
-            getattr(layer, name).data = value.clone()
+            dtype = None if name in STATISTICS else path.dtype
+            getattr(layer, name).data = value.to(dtype or value.dtype, copy=True)
         self._x = self._entered(inputs.x)
         self._residual = None if inputs.residual is None else self._entered(inputs.residual)
         self._upstream = path.enter(inputs.upstream)

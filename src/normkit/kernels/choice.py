@@ -200,10 +200,10 @@ def _refusal(
 
 
 def _refusal_over_processes(x: Tensor) -> str | None:
-    if not is_in_triton(x):
-        return "no kernel for the CPU has statistics over several processes"
     if torch.compiler.is_compiling():
         return "a compiled graph sends messages by the formula"
+    if not is_in_triton(x):
+        return "no kernel for the CPU has statistics over several processes"
     return None
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -72,7 +71,6 @@ def _in_triton(name: str) -> Callable[..., Any]:
     return run
 
 
-@cache
 def _no_triton() -> str | None:
     """Why there are no operators in Triton; None where there are."""
     if find_spec("triton") is None:
@@ -80,18 +78,29 @@ def _no_triton() -> str | None:
     return None
 
 
-@cache
-def _missing_on_gpu(device: torch.device) -> str | None:
-    if (off := _switched_off()) is not None:
-        return off
-    # Asked of PyTorch's own, whose numbers for AMD's processors mean something else.
-    if torch.version.hip is None and torch.cuda.get_device_capability(device) < _CAPABILITY:
-        name = torch.cuda.get_device_name(device)
-        return f"Triton's kernels need compute capability 8.0 or later, which {name} has not"
-    return _no_triton()
-
-
 _CAPABILITY = (8, 0)
+_MISSING_ON_GPU: dict[int, str | None] = {}
+
+
+def _missing_on_gpu(index: int) -> str | None:
+    """Why there are none for a GPU; asked once of each."""
+    if index not in _MISSING_ON_GPU:
+        _MISSING_ON_GPU[index] = _switched_off() or _refused(index) or _no_triton()
+    return _MISSING_ON_GPU[index]
+
+
+# The compiler takes the answer as a constant. This is what torch.compiler.assume_constant_result
+# sets, which would load the compiler.
+_missing_on_gpu._dynamo_marked_constant = True  # type: ignore[attr-defined]
+
+
+def _refused(index: int) -> str | None:
+    if torch.version.hip is not None:
+        return "the kernels are for GPUs of NVIDIA; this PyTorch is for those of AMD"
+    if torch.cuda.get_device_capability(index) < _CAPABILITY:
+        name = torch.cuda.get_device_name(index)
+        return f"Triton's kernels need compute capability 8.0 or later, which {name} has not"
+    return None
 
 
 def missing(x: Tensor) -> str | None:
@@ -99,7 +108,7 @@ def missing(x: Tensor) -> str | None:
     if x.is_cpu:
         return MISSING
     if x.is_cuda:
-        return _missing_on_gpu(x.device)
+        return _missing_on_gpu(x.device.index)
     return f"the kernels run on CPUs and CUDA GPUs; the input is on {x.device}"
 
 

@@ -9,6 +9,7 @@ own moments, which comes last, writes the maps' gradients, whole and in one pass
 
 from __future__ import annotations
 
+import weakref
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -67,13 +68,20 @@ class Handover:
         self._left: tuple[int, Left] | None = None
 
     def leave(self, left: Left) -> None:
-        """Leaves it for the backward pass that is running."""
+        """Leaves it for the backward pass that is running, at whose end it is gone."""
         self._left = torch._C._current_graph_task_id(), left
+        itself = weakref.ref(self)
+
+        def forget() -> None:
+            if (handover := itself()) is not None:
+                handover._left = None
+
+        torch.autograd.Variable._execution_engine.queue_callback(forget)
 
     def take(self) -> Left | None:
         """What was left in this backward pass, if anything was."""
         found, self._left = self._left, None
-        # What an earlier one left may never have been taken, where it was for parameters alone.
+        # What an earlier one left is still there where that one failed.
         is_of_this = found is not None and found[0] == torch._C._current_graph_task_id()
         return found[1] if found is not None and is_of_this else None
 
@@ -267,7 +275,9 @@ def _by_kernels(ctx: Any, upstream: Tensor) -> list[Tensor | None]:
     of_mean = of_variance = None
     if wants_input:
         tensors = (upstream, input, residual, weight, bias, mean, variance, signs)
-        ctx.handover.leave(Left(tensors, options, asks_residual))
+        # Detached, lest the graph hold what holds the graph.
+        kept = tuple(None if tensor is None else tensor.detach() for tensor in tensors)
+        ctx.handover.leave(Left(kept, options, asks_residual))
         root = torch.rsqrt(variance + eps)
         of_mean = -gamma * root * of_bias
         of_variance = -0.5 * gamma * root * root * of_weight

@@ -158,11 +158,11 @@ def test_so_they_are_on_a_gpu(norm: Callable[..., nn.Module], autocast: torch.dt
 
     model = Cast().cuda()
     held = Held(model)
-    with torch.backends.cudnn.flags(deterministic=True), nk.lean():
+    with torch.backends.cudnn.flags(enabled=True, deterministic=True), nk.lean():
         y = model(IMAGES.cuda())
     assert held.count() == 0
     y.sum().backward()
-    with torch.backends.cudnn.flags(deterministic=True):
+    with torch.backends.cudnn.flags(enabled=True, deterministic=True):
         assert_same(Cast().cuda(), IMAGES.cuda())
 
 

@@ -97,10 +97,18 @@ def channel_norm_backward(
         WHOLE=size <= tile.columns,
         **places.options(tile),
     )
+    results = tiles.tile_of_results(programs)
     for vector, found, into in ((weight, sums[0], of_weight), (bias, sums[1], of_bias)):
         if vector is not None:
-            positions.together[(-(-size // 32),)](
-                found, into, programs, size, 32, 32, **tiles.COMPILED
+            positions.together[(-(-size // results.columns),)](
+                found,
+                into,
+                programs,
+                size,
+                PROGRAMS=results.rows,
+                VALUES=results.columns,
+                num_warps=results.warps,
+                **tiles.COMPILED,
             )
     return gradient
 

@@ -113,8 +113,6 @@ def check_asks_residual(wants_residual: bool, act: int) -> None:
 
 def beside(x: Tensor, upstream: Tensor) -> Tensor:
     """An upstream gradient as the input lies in memory: itself, or a copy."""
-    import torch
-
     if not _has_shape_of(x, upstream):
         raise RuntimeError(
             "normkit's kernels take an upstream gradient of the shape and dtype of the input."

@@ -35,6 +35,7 @@ def of_channels(
     biased: tl.float64,
     eps: tl.float64,
     COMPUTED: tl.constexpr,
+    OF_SAMPLES: tl.constexpr,
     UNITS: tl.constexpr,
     CHANNELS: tl.constexpr,
 ):
@@ -45,22 +46,32 @@ def of_channels(
         product: those of dz · (x − centre).
         units: how many there are.
         per_sample: how many of them are of the same sample.
+        OF_SAMPLES: whether each sample has statistics of its own.
     """
     channel = tl.program_id(0) * CHANNELS + tl.arange(0, CHANNELS)[None, :]
     exists = channel < channels
-    beta = tl.zeros([1, CHANNELS], tl.float64)
-    gamma = tl.zeros([1, CHANNELS], tl.float64)
+    betas = tl.zeros([UNITS, CHANNELS], tl.float64)
+    gammas = tl.zeros([UNITS, CHANNELS], tl.float64)
     for start in range(0, units, UNITS):
         unit = start + tl.arange(0, UNITS)[:, None]
         inside = exists & (unit < units)
-        statistic = unit // per_sample * statistics_of_sample + channel // per_group
-        exact, root = standard_of(mean, variance, statistic, inside, biased, eps)
-        lost = exact.to(COMPUTED).to(tl.float64) - exact
         place = unit.to(tl.int64) * channels + channel
         first = tl.load(plain + place, inside, 0).to(tl.float64)
         second = tl.load(product + place, inside, 0).to(tl.float64)
-        beta += tl.sum(first, 0, keep_dims=True)
-        gamma += tl.sum(tl.where(inside, (second + lost * first) * root, 0.0), 0, keep_dims=True)
+        betas += first
+        if OF_SAMPLES:
+            statistic = unit // per_sample * statistics_of_sample + channel // per_group
+            exact, root = standard_of(mean, variance, statistic, inside, biased, eps)
+            lost = exact.to(COMPUTED).to(tl.float64) - exact
+            gammas += tl.where(inside, (second + lost * first) * root, 0.0)
+        else:
+            gammas += second
+    beta = tl.sum(betas, 0, keep_dims=True)
+    gamma = tl.sum(gammas, 0, keep_dims=True)
+    if not OF_SAMPLES:
+        exact, root = standard_of(mean, variance, channel // per_group, exists, biased, eps)
+        lost = exact.to(COMPUTED).to(tl.float64) - exact
+        gamma = (gamma + lost * beta) * root
     if of_weight is not None:
         tl.store(of_weight + channel, narrowed(gamma, of_weight), exists)
     if of_bias is not None:
@@ -100,8 +111,8 @@ def of_groups(
     at = sample * groups + group
     exact, root = standard_of(mean, variance, at, exists, 1.0, eps)
     lost = exact.to(COMPUTED).to(tl.float64) - exact
-    of_all = tl.zeros([1, GROUPS], tl.float64)
-    of_product = tl.zeros([1, GROUPS], tl.float64)
+    sums = tl.zeros([UNITS, GROUPS], tl.float64)
+    products = tl.zeros([UNITS, GROUPS], tl.float64)
     channels = groups * per_group
     for start in range(0, units * per_group, UNITS):
         j = start + tl.arange(0, UNITS)[:, None]
@@ -114,8 +125,10 @@ def of_groups(
             factor = tl.load(weight + channel, inside, 0).to(tl.float64)
             first *= factor
             second *= factor
-        of_all += tl.sum(first, 0, keep_dims=True)
-        of_product += tl.sum(tl.where(inside, second + lost * first, 0.0), 0, keep_dims=True)
+        sums += first
+        products += tl.where(inside, second + lost * first, 0.0)
+    of_all = tl.sum(sums, 0, keep_dims=True)
+    of_product = tl.sum(products, 0, keep_dims=True)
     _store(
         tilt, offset, at, exists, exact, root, of_all / total, of_product * root / total, COMPUTED
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,8 +15,6 @@ from normkit.kernels.library import Gradients, Normalised, empty_gradients, empt
 
 OVER_BATCH = 0
 """Statistics over the batch have no groups of channels."""
-_COMBINED = {"UNITS": 32, "GROUPS": 32, **tiles.COMPILED}
-"""What puts partial results together holds so many of so many groups at once."""
 
 
 class Ending(NamedTuple):
@@ -85,19 +83,22 @@ def statistics_of(
     of_parts, squares = work.of_parts(x, torch.float64), work.of_parts(x, dtype_of(x))
     moments.moments[work.grid](x, of_parts, squares, *work.shape(), **work.options())
     mean, variance = (x.new_empty(samples * groups, dtype=torch.float64) for _ in range(2))
-    moments.statistics[(samples * -(-groups // _COMBINED["GROUPS"]),)](
+    units, per_group = len(of_parts) // samples, x.shape[1] // groups
+    tile = tiles.tile_of_results(units * per_group)
+    moments.statistics[(samples * -(-groups // tile.columns),)](
         of_parts,
         squares,
         mean,
         variance,
-        len(of_parts) // samples,
+        units,
         groups,
-        x.shape[1] // groups,
+        per_group,
         *work.parts,
         work.length,
         float(x.numel() // (samples * groups)),
         unbiased,
-        **_COMBINED,
+        GROUPS=tile.columns,
+        **_options(tile),
     )
     return mean, variance
 
@@ -195,7 +196,8 @@ def differentiated(
             tilt, offset = (x.new_empty(samples * groups, dtype=dtype_of(x)) for _ in range(2))
         total = float(x.numel() // (samples * groups))
         if weight is not None or bias is not None or over_batch:
-            gradients.of_channels[(-(-x.shape[1] // _COMBINED["GROUPS"]),)](
+            tile = tiles.tile_of_results(len(plain))
+            gradients.of_channels[(-(-x.shape[1] // tile.columns),)](
                 plain,
                 product,
                 *statistics,
@@ -213,12 +215,13 @@ def differentiated(
                 biased,
                 eps,
                 COMPUTED=work.computed,
-                UNITS=_COMBINED["UNITS"],
-                CHANNELS=_COMBINED["GROUPS"],
-                **tiles.COMPILED,
+                OF_SAMPLES=of_sample != OVER_BATCH,
+                CHANNELS=tile.columns,
+                **_options(tile),
             )
         if moves_statistics and not over_batch:
-            gradients.of_groups[(samples * -(-groups // _COMBINED["GROUPS"]),)](
+            tile = tiles.tile_of_results(work.units * per_group)
+            gradients.of_groups[(samples * -(-groups // tile.columns),)](
                 plain,
                 product,
                 *statistics,
@@ -231,7 +234,8 @@ def differentiated(
                 total,
                 eps,
                 COMPUTED=work.computed,
-                **_COMBINED,
+                GROUPS=tile.columns,
+                **_options(tile),
             )
     if wants_input or wants_residual:
         normalise.gradient[work.grid](
@@ -245,6 +249,11 @@ def differentiated(
             **work.options(),
         )
     return of_input, of_weight, of_bias, of_residual
+
+
+def _options(tile: tiles.Tile) -> dict[str, Any]:
+    """Of what puts partial results together."""
+    return {"UNITS": tile.rows, "num_warps": tile.warps, **tiles.COMPILED}
 
 
 def check(

@@ -115,16 +115,16 @@ def statistics(
     group = tl.program_id(0) % blocks * GROUPS + tl.arange(0, GROUPS)[None, :]
     exists = group < groups
     first = sample.to(tl.int64) * units * groups * per_group + group * per_group
-    of_group = tl.zeros([1, GROUPS], tl.float64)
+    sums = tl.zeros([UNITS, GROUPS], tl.float64)
     for start in range(0, units * per_group, UNITS):
         place, size, inside = _parts_at(
             start, units, per_group, groups, parts, per_part, length, UNITS
         )
         inside = inside & exists
         part = tl.load(mean_of_parts + first + place, inside, 0)
-        of_group += tl.sum(tl.where(inside, part * size, 0.0), 0, keep_dims=True)
-    of_group = of_group / total
-    squares = tl.zeros([1, GROUPS], tl.float64)
+        sums += tl.where(inside, part * size, 0.0)
+    of_group = tl.sum(sums, 0, keep_dims=True) / total
+    squares = tl.zeros([UNITS, GROUPS], tl.float64)
     for start in range(0, units * per_group, UNITS):
         place, size, inside = _parts_at(
             start, units, per_group, groups, parts, per_part, length, UNITS
@@ -132,7 +132,8 @@ def statistics(
         inside = inside & exists
         apart = tl.load(mean_of_parts + first + place, inside, 0) - of_group
         square = tl.load(square_of_parts + first + place, inside, 0).to(tl.float64)
-        squares += tl.sum(tl.where(inside, square + apart * apart * size, 0.0), 0, keep_dims=True)
+        squares += tl.where(inside, square + apart * apart * size, 0.0)
+    squares = tl.sum(squares, 0, keep_dims=True)
     at = sample * groups + group
     tl.store(mean + at, of_group, exists)
     tl.store(variance + at, squares / total * unbiased, exists)
@@ -143,6 +144,6 @@ def _parts_at(start, units, per_group, groups, parts, per_part, length, UNITS: t
     """Where the next partial results of a group are, of how many values, and which count."""
     j = start + tl.arange(0, UNITS)[:, None]
     unit = j // per_group
-    place = unit * (groups * per_group) + j % per_group
+    place = unit.to(tl.int64) * (groups * per_group) + j % per_group
     size = tl.minimum(per_part, length - unit % parts * per_part).to(tl.float64)
     return place, size, j < units * per_group

@@ -180,12 +180,13 @@ def differentiate_positions(
 def together(parts, output, programs, size, PROGRAMS: tl.constexpr, VALUES: tl.constexpr):
     """The sum of what each program found, `(programs, size)` → `(size)`."""
     value = tl.program_id(0) * VALUES + tl.arange(0, VALUES)[None, :]
-    total = tl.zeros([1, VALUES], tl.float64)
+    sums = tl.zeros([PROGRAMS, VALUES], tl.float64)
     for start in range(0, programs, PROGRAMS):
         program = start + tl.arange(0, PROGRAMS)[:, None]
         inside = (program < programs) & (value < size)
         part = tl.load(parts + program.to(tl.int64) * size + value, inside, 0)
-        total += tl.sum(part.to(tl.float64), 0, keep_dims=True)
+        sums += part.to(tl.float64)
+    total = tl.sum(sums, 0, keep_dims=True)
     tl.store(output + value, narrowed(total, output), value < size)
 
 

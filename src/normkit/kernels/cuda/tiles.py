@@ -106,6 +106,20 @@ def aligned(run: int) -> int:
     return min(run & -run, 16)
 
 
+def tile_of_results(count: int) -> Tile:
+    """So many partial results, as rows, of several statistics that are put together.
+
+    The more there are, the taller: a program goes through them in few steps, which wait for memory
+    each, and there are more programs.
+
+    >>> tile_of_results(16), tile_of_results(1000)
+    (Tile(rows=32, columns=32, warps=4), Tile(rows=256, columns=8, warps=8))
+    """
+    rows = min(max(power_of_two(count), 32), 256)
+    columns = max(1024 // rows, 8)
+    return Tile(rows, columns, rows * columns // (32 * _FEW))
+
+
 def parts(length: int, step: int, others: int, width: int, device: torch.device) -> Parts:
     """Of what is `length` long and gone through in steps, beside so many other programs.
 
