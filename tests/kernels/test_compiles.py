@@ -28,6 +28,7 @@ from normkit.kernels.cuda import (  # noqa: E402
     operators,
     positions,
     running,
+    values,
 )
 
 pytestmark = [
@@ -41,7 +42,7 @@ DOUBLES = {"mean", "variance", "mean_of_parts"}
 OTHERS = {"signs": "*u8", "count": "*i64", "batches": "*i64"}
 FLOATS = {
     *("weight", "bias", "of_weight", "of_bias", "tilt", "offset", "square", "square_of_parts"),
-    *("plain", "product", "running_mean", "running_var", "parts"),
+    *("plain", "product", "running_mean", "running_var", "parts", "standards"),
 }
 MATRIX = {"COMPUTED": tl.float32, "ROWS": 32, "COLUMNS": 64, "ALIGNED": 4}
 GROUPS = {"UNITS": 32, "GROUPS": 32}
@@ -76,6 +77,10 @@ KERNELS: dict[str, tuple[Any, dict[str, Any]]] = {
     "differentiate distant ones": (
         positions.differentiate_positions,
         {**POSITIONS, "ADJACENT": False, "WHOLE": True},
+    ),
+    "sums of values": (
+        values.sums_of_values,
+        {"KIND": 1, "COMPUTED": tl.float32, "ALIGNED": 16, "ROWS": 32, "COLUMNS": 64},
     ),
     "together": (positions.together, {"PROGRAMS": 32, "VALUES": 32}),
 }
@@ -146,6 +151,12 @@ def test_a_backward_spills_nothing(
     operators.channel_norm_backward(*maps, *vectors, shape[1], False, True, *asked)
     for name in ("sums", "gradient", "differentiate_positions"):
         assert stack_of(*launched[name], tmp_path / "cubin") == 0, name
+    if layout is torch.contiguous_format:
+        size = x[0].numel()
+        vectors = (torch.empty(size, device="meta"),) * 2
+        operators.channel_norm_backward(*maps, *vectors, size, True, True, *asked)
+        for name in ("sums_of_values", "differentiate_positions"):
+            assert stack_of(*launched[name], tmp_path / "cubin") == 0, f"{name}, long"
 
 
 def stack_of(kernel: Any, given: dict[str, Any], options: dict[str, Any], file: Path) -> int:

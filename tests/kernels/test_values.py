@@ -112,6 +112,14 @@ def test_in_every_precision(method: Method, dtype: torch.dtype, affine: str) -> 
                     agrees_with_float64(one)
 
 
+@pytest.mark.parametrize("affine", ["both", "weight", "none"])
+@pytest.mark.parametrize("name", ["trailing_layer", "trailing_rms"])
+def test_over_more_values_than_a_tile_holds(name: str, affine: str) -> None:
+    for act in ("relu", "silu"):
+        one = call(name, (3, 2, 71, 59), act=act, residual=True, affine=affine)
+        agrees_with_float64(one)
+
+
 @methods
 def test_parameters_may_be_in_float32_beside_an_input_in_half(method: Method) -> None:
     for layout in LAYOUTS:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from normkit.kernels.cuda import checks, positions, tiles
+from normkit.kernels.cuda import checks, positions, tiles, values
 from normkit.kernels.cuda.matrix import computed, dtype_of
 from normkit.kernels.library import Gradients, empty_gradients
 
@@ -72,31 +72,51 @@ def channel_norm_backward(
     tile = places.tile(x, backward=True)
     each = tiles.parts(places.positions, tile.rows, places.samples, 1, x.device)
     programs = places.samples * each.number
-    sums = (
-        (None, None)
-        if weight is None and bias is None
-        else tuple(x.new_empty(programs, size, dtype=dtype_of(x)) for _ in range(2))
-    )
+    whole, wants_sums = size <= tile.columns, weight is not None or bias is not None
+    # One after the other: a program that went through long positions would need as much room for
+    # their sums as for the map.
+    apart = wants_sums and places.adjacent and not whole
+    sums = _room(x, programs, size) if wants_sums and not apart else (None, None)
+    standards = x.new_empty(places.positions, 3, dtype=dtype_of(x)) if apart else None
+    maps = (checks.beside(x, upstream), x, residual, weight, bias)
+    options: dict[str, Any] = {"KIND": act, "COMPUTED": computed(x)}
     positions.differentiate_positions[(programs,)](
-        checks.beside(x, upstream),
-        x,
-        residual,
-        weight,
-        bias,
+        *maps,
         of_input if wants_input else None,
         of_residual if wants_residual else None,
         *sums,
+        standards,
         places.positions,
         each.length,
         size,
         eps,
         slope,
-        KIND=act,
         CENTRED=centred,
-        COMPUTED=computed(x),
-        WHOLE=size <= tile.columns,
+        WHOLE=whole,
+        **options,
         **places.options(tile),
     )
+    if apart:
+        tile = tiles.tile(size, x.element_size(), planes=False)
+        blocks = -(-size // tile.columns)
+        each = tiles.parts(places.positions, tile.rows, blocks, size, x.device)
+        programs = each.number
+        sums = _room(x, programs, size)
+        values.sums_of_values[(blocks, programs)](
+            *maps,
+            standards,
+            *sums,
+            places.positions,
+            each.length,
+            size,
+            slope,
+            **options,
+            ALIGNED=tiles.aligned(size),
+            ROWS=tile.rows,
+            COLUMNS=tile.columns,
+            num_warps=tile.warps,
+            **tiles.COMPILED,
+        )
     results = tiles.tile_of_results(programs)
     for vector, found, into in ((weight, sums[0], of_weight), (bias, sums[1], of_bias)):
         if vector is not None:
@@ -111,6 +131,12 @@ def channel_norm_backward(
                 **tiles.COMPILED,
             )
     return gradient
+
+
+def _room(x: Tensor, programs: int, size: int) -> tuple[Tensor, Tensor]:
+    """For the sums that each program finds."""
+    of_weight, of_bias = (x.new_empty(programs, size, dtype=dtype_of(x)) for _ in range(2))
+    return of_weight, of_bias
 
 
 class _Places(NamedTuple):

@@ -80,6 +80,7 @@ def differentiate_positions(
     of_residual,
     of_weight,
     of_bias,
+    standards,
     positions,
     per_program,
     size,
@@ -99,6 +100,8 @@ def differentiate_positions(
     Args:
         of_weight: `(programs, size)` or None.
         of_bias: likewise; there are both or none.
+        standards: shift, centre and root of each position, `(positions, 3)`, or None: of adjacent
+            values that are not in one tile, for `sums_of_values`.
         per_program: how many positions of a sample a program goes through.
         ADJACENT: whether the values of a position are; there is one sample then.
         ALIGNED: what divides how many are adjacent, of values or of positions.
@@ -127,13 +130,18 @@ def differentiate_positions(
             x + first, exists, place, size, position_stride, value_stride,
             eps, CENTRED, COMPUTED, POSITIONS, VALUES,
         )  # fmt: skip
+        if standards is not None:
+            kept = standards + 3 * (top + tl.arange(0, POSITIONS)[:, None])
+            tl.store(kept, shift, exists)
+            tl.store(kept + 1, centre, exists)
+            tl.store(kept + 2, root, exists)
         plain = tl.zeros([POSITIONS, 1], COMPUTED)
         product = tl.zeros([POSITIONS, 1], COMPUTED)
         at = first
         for start in range(0, size, VALUES):
             value = start + lane
             inside = exists & (value < size)
-            t, dz = _before_activation(
+            t, dz = before_activation(
                 upstream, x, residual, weight, bias, at, place,
                 value, size, inside, shift, centre, root, low, KIND, COMPUTED,
             )  # fmt: skip
@@ -159,7 +167,7 @@ def differentiate_positions(
         for start in range(0, size, VALUES):
             value = start + lane
             inside = exists & (value < size)
-            t, dz = _before_activation(
+            t, dz = before_activation(
                 upstream, x, residual, weight, bias, at, place,
                 value, size, inside, shift, centre, root, low, KIND, COMPUTED,
             )  # fmt: skip
@@ -254,7 +262,7 @@ def _weighted(t, weight, value, size, COMPUTED: tl.constexpr):
 
 
 @triton.jit
-def _before_activation(
+def before_activation(
     upstream,
     x,
     residual,
