@@ -55,6 +55,12 @@ class Method:
     def __str__(self) -> str:
         return self.name
 
+    def takes(self, shape: tuple[int, ...], layout: str) -> bool:
+        """Whether there is anything to test."""
+        if self.needs_positions and len(shape) == 2:
+            return False
+        return not (self.is_trailing and layout != "contiguous")
+
     def affine_shape(self, x: Tensor) -> tuple[int, ...]:
         return tuple(x.shape[2:]) if self.is_trailing else (x.shape[1],)
 

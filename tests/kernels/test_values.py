@@ -61,12 +61,6 @@ ACTIVATIONS: list[Any] = [
 methods = pytest.mark.parametrize("method", METHODS, ids=str)
 
 
-def can_take(method: Method, shape: tuple[int, ...], layout: str) -> bool:
-    if method.needs_positions and len(shape) == 2:
-        return False
-    return not (method.is_trailing and layout != "contiguous")
-
-
 def told(act: Any) -> str:
     return act if isinstance(act, str) else getattr(act, "__name__", repr(act))
 
@@ -76,7 +70,7 @@ def told(act: Any) -> str:
 @methods
 def test_on_every_shape_and_layout(method: Method, where: str, residual: bool) -> None:
     shape, layout = SHAPES[where]
-    if can_take(method, shape, layout):
+    if method.takes(shape, layout):
         agrees_with_float64(call(method, shape, layout=layout, residual=residual, act="relu"))
 
 
@@ -84,7 +78,7 @@ def test_on_every_shape_and_layout(method: Method, where: str, residual: bool) -
 @pytest.mark.parametrize("act", ACTIVATIONS, ids=told)
 @methods
 def test_with_every_activation(method: Method, act: Any, layout: str) -> None:
-    if can_take(method, (3, 6, 5, 5), layout):
+    if method.takes((3, 6, 5, 5), layout):
         for residual in (False, True):
             for dtype in (torch.float32, torch.float64):
                 agrees_with_float64(
@@ -97,7 +91,7 @@ def test_with_every_activation(method: Method, act: Any, layout: str) -> None:
 @methods
 def test_in_every_precision(method: Method, dtype: torch.dtype, affine: str) -> None:
     for layout in LAYOUTS:
-        if can_take(method, (3, 6, 9, 7), layout):
+        if method.takes((3, 6, 9, 7), layout):
             for act in (None, "relu", "gelu"):
                 for residual in (False, True):
                     one = call(
@@ -123,7 +117,7 @@ def test_over_more_values_than_a_tile_holds(name: str, affine: str) -> None:
 @methods
 def test_parameters_may_be_in_float32_beside_an_input_in_half(method: Method) -> None:
     for layout in LAYOUTS:
-        if can_take(method, (3, 6, 9, 7), layout):
+        if method.takes((3, 6, 9, 7), layout):
             one = call(
                 method,
                 (3, 6, 9, 7),
@@ -142,7 +136,7 @@ def test_parameters_may_be_in_float32_beside_an_input_in_half(method: Method) ->
 @pytest.mark.parametrize("layout", LAYOUTS)
 @methods
 def test_the_output_and_the_gradients_lie_as_the_input_does(method: Method, layout: str) -> None:
-    if can_take(method, (3, 6, 5, 4), layout):
+    if method.takes((3, 6, 5, 4), layout):
         one = call(method, (3, 6, 5, 4), layout=layout, residual=True, act="silu")
         results = one.results()
         for name in ("output", "input", "residual"):
@@ -174,7 +168,7 @@ OTHERS: list[Callable[[Tensor], Tensor]] = [_contiguous, _channels_last, _stride
 def test_what_comes_back_or_is_added_may_lie_otherwise(
     method: Method, layout: str, lies: Callable[[Tensor], Tensor]
 ) -> None:
-    if not can_take(method, (3, 6, 5, 4), layout):
+    if not method.takes((3, 6, 5, 4), layout):
         return
     for act in (None, "relu", "gelu"):
         one = call(method, (3, 6, 5, 4), layout=layout, residual=True, act=act)
@@ -207,7 +201,7 @@ def freeze(one: Call, *names: str) -> None:
 @methods
 def test_what_does_not_ask_for_a_gradient_gets_none(method: Method, which: str) -> None:
     for layout in LAYOUTS:
-        if can_take(method, (3, 6, 5, 4), layout):
+        if method.takes((3, 6, 5, 4), layout):
             for act in (None, "relu", "gelu"):
                 one = call(method, (3, 6, 5, 4), layout=layout, residual=True, act=act)
                 freeze(one, *FROZEN[which])

@@ -61,10 +61,15 @@ def check_places(x: Tensor, size: int, trailing: bool) -> None:
         )
 
 
-def check_statistics(count: int, *statistics: Tensor) -> None:
+def check_statistics(x: Tensor, count: int, *statistics: Tensor) -> None:
     """Raises unless these are what a forward returned."""
     for statistic in statistics:
-        if statistic.dtype is not torch.float64 or statistic.numel() != count:
+        if not (
+            statistic.dtype is torch.float64
+            and statistic.numel() == count
+            and statistic.is_contiguous()
+            and statistic.device == x.device
+        ):
             raise RuntimeError(
                 "normkit's kernels take in their backward the statistics that their forward "
                 "returned."
@@ -83,6 +88,7 @@ def check_running(
             batch.dtype is torch.float64
             and batch.numel() == running.numel()
             and running.is_contiguous()
+            and running.device == batch.device
             and running.dtype in DTYPES
         ):
             raise RuntimeError(
@@ -90,7 +96,9 @@ def check_running(
                 "running ones."
             )
     count = num_batches_tracked
-    if count is not None and not (count.dtype is torch.int64 and count.numel() == 1):
+    if count is not None and not (
+        count.dtype is torch.int64 and count.numel() == 1 and count.device == of_batch[0].device
+    ):
         raise RuntimeError("update_running counts batches in one int64.")
 
 

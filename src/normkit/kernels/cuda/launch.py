@@ -178,7 +178,7 @@ def differentiated(
     per_group, of_sample = x.shape[1] // groups, OVER_BATCH if over_batch else groups
     statistics = (call.mean, call.variance)
     if found:
-        checks.check_statistics(samples * groups, *statistics)
+        checks.check_statistics(x, samples * groups, *statistics)
     else:
         checks.check_vectors(x, groups, *statistics)
     upstream = checks.beside(x, call.upstream)

@@ -40,7 +40,7 @@ def sums_of_values(
     value = tl.program_id(0) * COLUMNS + tl.arange(0, COLUMNS)[None, :]
     begin = tl.program_id(1).to(tl.int64) * per_program
     end = tl.minimum(begin + per_program, positions)
-    place = tl.arange(0, ROWS)[:, None] * size + value
+    place = tl.arange(0, ROWS)[:, None].to(tl.int64) * size + value
     low = tl.full([1, 1], slope, COMPUTED)
     beta = tl.zeros([ROWS, COLUMNS], COMPUTED)
     gamma = tl.zeros([ROWS, COLUMNS], COMPUTED)
