@@ -20,6 +20,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -140,7 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 rounds=options.rounds,
                 device=options.device,
             )
-            layers(settings, lambda found, method=method: results.keep("layers", method, found))  # type: ignore[misc]
+            layers(settings, partial(results.keep, "layers", method))
     if options.part in (None, "steps"):
         arms = [
             name
